@@ -1,0 +1,150 @@
+# oms: order management, enforced inside PostgreSQL
+#
+#   make                 build
+#   make install         install into the PostgreSQL that PG_CONFIG names
+#   make check           every test, on a private PostgreSQL and a throwaway
+#                        cluster: needs no server and no installation
+#                        (PARTS='pgtap t/001_dump': only these)
+#   make demo            see it work; DATADIR=...: on that data
+#   make installcheck    the same tests against the server PGHOST/PGPORT name
+#   make indent          format the C sources
+
+EXTENSION = oms
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" oms.control)
+MODULE_big = oms
+
+# One subject a file.
+OBJS = $(patsubst %,src/%.o, \
+	oms \
+	plan \
+	rows \
+	store \
+	uuid7 \
+	workflow_scan \
+	workflow_parse \
+	workflow_build \
+	workflow_form \
+	workflow \
+	workflow_draw \
+	machine \
+	guards \
+	lifecycle \
+	judge \
+	axes \
+	facts \
+	moves \
+	transition \
+	lines \
+	hold \
+	event \
+	units \
+	actions \
+	order_actions \
+	fulfillment_actions \
+	sourcing \
+	walk \
+	stock \
+	movement \
+	giveway \
+	fulfillment \
+	cancel \
+	document \
+	order_document \
+	order \
+	enforce \
+	verify)
+
+# One subject a module, in load order; together they are the install script.
+SQL_MODULES = $(patsubst %,sql/%.sql, \
+	prologue \
+	uuid7 \
+	workflow \
+	lifecycle \
+	reference \
+	stock \
+	orders \
+	fulfillments \
+	views \
+	order \
+	wrappers \
+	defaults \
+	store \
+	verify)
+
+DATA = $(wildcard sql/oms--*--*.sql)
+DATA_built = sql/oms--$(EXTVERSION).sql
+
+# Our own calls stay in our own library, whatever another one exports.
+SHLIB_LINK += -Wl,-Bsymbolic
+
+# The tests, by kind.  A kind of which there is none must expand to nothing
+# (hence :=), or PGXS runs an empty suite.
+REGRESS := $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+ISOLATION := $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+PGTAP := $(sort $(wildcard test/pgtap/*.sql))
+PROVE_TESTS := $(sort $(wildcard test/t/*.pl))
+TAP_TESTS := $(if $(PROVE_TESTS),1)
+
+# Under the default output directory, ".", a test would run the SQL module of
+# its name instead.
+REGRESS_OPTS = --inputdir=test --outputdir=output_regress --load-extension=oms
+ISOLATION_OPTS = --inputdir=test --outputdir=output_iso --load-extension=oms
+REGRESS_PREP = output_regress/expected output_iso/expected
+EXTRA_CLEAN = output_regress output_iso
+
+# check and demo bring what they lack, so they work without PGXS too
+PG_CONFIG ?= pg_config
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifneq (,$(PGXS))
+include $(PGXS)
+else
+all install installcheck:
+	@echo 'PG_CONFIG=$(PG_CONFIG) has no PGXS; Debian: apt-get install postgresql-server-dev-15' >&2; exit 1
+endif
+
+# src/ is small: a changed header, or list of files, rebuilds everything it can
+# touch
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+$(MODULE_big)$(DLSUFFIX): Makefile
+
+$(DATA_built): $(SQL_MODULES) Makefile
+	cat $(SQL_MODULES) >$@
+
+.DELETE_ON_ERROR:
+
+# Before PostgreSQL 16, pg_regress has no --expecteddir: it seeks expected
+# output beside its own results first, so link it there.
+output_%/expected:
+	mkdir -p $(@D) && ln -sfn ../expected $@
+
+PG_PROVE = pg_prove
+
+.PHONY: pgtap
+pgtap:
+	'$(bindir)/psql' -qX -d postgres -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS oms_pgtap' -c 'CREATE DATABASE oms_pgtap'
+	'$(bindir)/psql' -qX -d oms_pgtap -c 'CREATE EXTENSION pgtap' -c 'CREATE EXTENSION oms'
+	$(PG_PROVE) --psql-bin '$(bindir)/psql' --failures --comments -d oms_pgtap $(PGTAP)
+
+ifneq (,$(PGTAP))
+installcheck: pgtap
+endif
+
+# "make -j install installcheck" would test what is not installed yet
+ifneq (,$(filter installcheck,$(MAKECMDGOALS)))
+.NOTPARALLEL:
+endif
+
+# PGXS gives "check" one recipe, a message that it is unsupported, and says
+# success.  Silence that; run the tests instead.
+check: private SHELL := /bin/true
+check: run-check
+
+.PHONY: check run-check demo indent
+run-check:
+	@sh test/check $(PARTS)
+
+demo:
+	@sh test/demo $(if $(DATADIR),'$(DATADIR)')
+
+indent:
+	@sh test/indent
