@@ -1,0 +1,27 @@
+-- The verbs on orders and fulfillments.
+
+CREATE FUNCTION oms.place_order(
+	store text,
+	document jsonb,
+	OUT order_id uuid,
+	OUT number text,
+	OUT status text,
+	OUT total numeric,
+	OUT short bigint,
+	OUT backordered bigint,
+	OUT repeated boolean)
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'oms_place_order';
+COMMENT ON FUNCTION oms.place_order(text, jsonb) IS 'Places an order from a document, as the caller, in one call. status is that after automatic moves, total the money owed in the order''s currency, short and backordered units without stock, repeated whether (channel, external_ref) had been placed before. Errors: OM012 a fault in the document, with its path; OM003 not enough stock; OM007 external_ref used with another document; OM009 no location; OM010 no such store';
+
+CREATE FUNCTION oms.cancel_lines(store text, order_id uuid, lines jsonb DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'oms_cancel_lines';
+COMMENT ON FUNCTION oms.cancel_lines(text, uuid, jsonb, text) IS 'Cancels units of a placed order that have not shipped and returns how many. lines is an array of {"line": line_no, "quantity": units}, NULL means all; reason a code of table reasons, whose stock_effect is obeyed. Needs UPDATE on orders. Errors: OM012 a fault in lines; OM002 a fulfillment that cannot be released; 40001 a fulfillment another session is changing';
+
+CREATE FUNCTION oms.split_fulfillment(store text, fulfillment_id uuid, lines jsonb)
+RETURNS uuid
+LANGUAGE C VOLATILE STRICT
+AS 'MODULE_PATHNAME', 'oms_split_fulfillment';
+COMMENT ON FUNCTION oms.split_fulfillment(text, uuid, jsonb) IS 'Divides units off a fulfillment whose stock is reserved and returns the new one''s id; it has the same location, method and status. lines is an array of {"line": line_no, "quantity": units}. Needs UPDATE on fulfillments. Errors: OM012 a fault in lines; OM002 units that have left or were released';

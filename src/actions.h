@@ -1,0 +1,16 @@
+/*
+ * actions.h
+ *	  The built-in actions, in two files: an order's and a fulfillment's.
+ */
+#ifndef OMS_ACTIONS_H
+#define OMS_ACTIONS_H
+
+#include "facts.h"
+#include "machine.h"
+
+extern const Action oms_order_actions[];
+extern const Action oms_fulfillment_actions[];
+
+extern Array *oms_mover_ids(Mover **rows, int count);
+
+#endif							/* OMS_ACTIONS_H */

@@ -1,0 +1,346 @@
+/*
+ * cancel.c
+ *	  oms.cancel_lines: canceling some or all units that have not shipped.
+ *
+ * Units that nobody has yet go first (short, then backordered), then those of
+ * the least advanced fulfillments, which are divided where only a part goes.
+ * A fulfillment is canceled by its own move that does release, so its workflow
+ * has its say.  Who may update the order's status may call this; the order is
+ * locked as the caller, the rest is done as the owner.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "document.h"
+#include "event.h"
+#include "facts.h"
+#include "fulfillment.h"
+#include "moves.h"
+#include "oms.h"
+#include "plan.h"
+#include "units.h"
+
+PG_FUNCTION_INFO_V1(oms_cancel_lines);
+
+/* As the caller. */
+static const StoreQuery lock_order = {
+	"SELECT o.number FROM @.orders o WHERE o.id" EQ "$1 FOR NO KEY UPDATE", 1, {UUIDOID}
+};
+
+static const StoreQuery find_reason = {
+	"SELECT r.code FROM @.reasons r WHERE r.code" EQ "$1", 1, {TEXTOID}
+};
+
+static const StoreQuery read_lines = {
+	"SELECT l.id, l.line_no::pg_catalog.int8, l.short, l.backordered, l.allocated FROM @.order_lines l"
+	" WHERE l.order_id" EQ "$1 ORDER BY l.line_no",
+	1, {UUIDOID}
+};
+
+static const StoreQuery read_reserved = {
+	"WITH locked AS (SELECT f.id FROM @.fulfillments f WHERE f.order_id" EQ "$1 AND f.stock_state" EQ "'reserved'"
+	" ORDER BY f.id FOR NO KEY UPDATE SKIP LOCKED)"
+	" SELECT f.id, f.number, f.workflow, f.status, l.order_line_id, l.quantity, k.id IS NULL"
+	" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id LEFT JOIN locked k ON k.id" EQ "f.id"
+	" WHERE f.order_id" EQ "$1 AND f.stock_state" EQ "'reserved'",
+	1, {UUIDOID}
+};
+
+/* What is canceled of a line. */
+typedef struct LineCancel
+{
+	pg_uuid_t	id;				/* first: searched by it */
+	int64		line_no;
+	int64		short_units;
+	int64		backordered;
+	int64		allocated;
+	int64		wanted;			/* still to be canceled */
+} LineCancel;
+
+/* A line of a fulfillment that units may be taken from. */
+typedef struct Source
+{
+	pg_uuid_t	fulfillment_id;
+	pg_uuid_t	line_id;
+	const char *number;
+	const char *status;
+	const char *target;			/* of its move that does release; NULL: none */
+	int			distance;
+	int64		quantity;
+	int64		taken;
+} Source;
+
+static LineCancel *choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count);
+static int64 cancel_waiting(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count,
+							const char *reason);
+static int64 cancel_allocated(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count,
+							  const char *reason);
+
+/*
+ * oms_cancel_lines is oms.cancel_lines(store, order_id, lines, reason).
+ */
+Datum
+oms_cancel_lines(PG_FUNCTION_ARGS)
+{
+	Store	   *store;
+	pg_uuid_t  *order_id;
+	char	   *reason = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
+	OwnerScope	scope;
+	OrderFactsList *orders;
+	LineCancel *lines;
+	int			count;
+	Array	   *ids;
+	int64		canceled;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("store and order_id must not be null")));
+	store = oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	order_id = PG_GETARG_UUID_P(1);
+	oms_spi_begin();
+	if (oms_run(store, &lock_order, (Datum[]) {UUIDPGetDatum(order_id)}) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_DOCUMENT),
+				 errmsg("order_id: unknown order \"%s\"", oms_uuid_out(order_id))));
+	oms_become_owner(store, &scope);
+	if (reason && oms_run(store, &find_reason, (Datum[]) {CStringGetTextDatum(reason)}) == 0)
+		oms_document_fault("reason", NULL, psprintf("unknown reason \"%s\"", reason));
+	ids = oms_array(UUIDOID, 1);
+	oms_array_add_uuid(ids, order_id);
+	orders = oms_lock_orders(store, ids);
+	if (!orders->orders[0].is_placed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_GUARD_REFUSED),
+				 errmsg("order \"%s\" is not placed yet, so there is nothing to cancel", orders->orders[0].number),
+				 errhint("Change or delete its lines instead.")));
+
+	lines = choose_lines(store, order_id, PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2), &count);
+	canceled = cancel_waiting(store, order_id, lines, count, reason);
+	canceled += cancel_allocated(store, order_id, lines, count, reason);
+	oms_leave_owner(&scope);
+	oms_spi_end();
+	PG_RETURN_INT64(canceled);
+}
+
+/*
+ * choose_lines reads the order's lines and sets what is wanted of each: all
+ * that has not shipped, or what the argument says.
+ */
+static LineCancel *
+choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count)
+{
+	LineQuantity *asked = NULL;
+	int			nasked = 0;
+	LineCancel *lines;
+
+	if (wanted)
+		asked = oms_parse_line_quantities(wanted, &nasked);
+	*count = (int) oms_run(store, &read_lines, (Datum[]) {UUIDPGetDatum(order_id)});
+	lines = palloc0(Max(1, *count) * sizeof(LineCancel));
+	for (int i = 0; i < *count; i++)
+	{
+		lines[i].id = oms_column_uuid(i, 1);
+		lines[i].line_no = oms_column_int64(i, 2);
+		lines[i].short_units = oms_column_int64(i, 3);
+		lines[i].backordered = oms_column_int64(i, 4);
+		lines[i].allocated = oms_column_int64(i, 5);
+		if (!wanted)
+			lines[i].wanted = lines[i].short_units + lines[i].backordered + lines[i].allocated;
+	}
+	for (int i = 0; i < nasked; i++)
+	{
+		LineCancel *line = NULL;
+		int64		most;
+
+		for (int j = 0; j < *count && !line; j++)
+			line = lines[j].line_no == asked[i].line ? &lines[j] : NULL;
+		if (!line)
+			oms_document_fault(psprintf("lines[%d]", i), "line",
+							   psprintf("the order has no line " INT64_FORMAT, asked[i].line));
+		most = line->short_units + line->backordered + line->allocated;
+		if (asked[i].quantity > most)
+			oms_document_fault(psprintf("lines[%d]", i), "quantity",
+							   psprintf("only " INT64_FORMAT " units of line " INT64_FORMAT " are neither shipped nor canceled, not "
+										INT64_FORMAT, most, asked[i].line, asked[i].quantity));
+		line->wanted = asked[i].quantity;
+	}
+	return lines;
+}
+
+/*
+ * cancel_waiting cancels units that have no stock, and says how many.
+ */
+static int64
+cancel_waiting(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count, const char *reason)
+{
+	UnitChanges *changes = oms_unit_changes(count);
+	Events	   *events = oms_events(4);
+	int64		canceled = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		int64		from_short = Min(lines[i].wanted, lines[i].short_units);
+		int64		from_backordered = Min(lines[i].wanted - from_short, lines[i].backordered);
+		UnitChange *change;
+
+		if (from_short + from_backordered == 0)
+			continue;
+		change = oms_unit_change(changes, order_id, &lines[i].id);
+		change->short_units = -from_short;
+		change->backordered = -from_backordered;
+		change->canceled = from_short + from_backordered;
+		lines[i].wanted -= change->canceled;
+		canceled += change->canceled;
+		oms_event_add(events, order_id, "order_line", &lines[i].id, "canceled_units", NULL, NULL, reason,
+					  psprintf("{\"line\": " INT64_FORMAT ", \"quantity\": " INT64_FORMAT "}",
+							   lines[i].line_no, change->canceled));
+	}
+	oms_events_write(store, events);
+	oms_units_apply(store, changes);
+	return canceled;
+}
+
+/*
+ * compare_sources puts first what is canceled first: the least advanced, then
+ * the youngest; lines of one fulfillment stand together.
+ */
+static int
+compare_sources(const void *a, const void *b)
+{
+	const Source *left = a;
+	const Source *right = b;
+
+	if (left->distance != right->distance)
+		return left->distance > right->distance ? -1 : 1;
+	return -oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id);
+}
+
+/*
+ * find_sources reads what the order's fulfillments hold.
+ */
+static Source *
+find_sources(Store *store, const pg_uuid_t *order_id, int *count)
+{
+	Source	   *sources;
+
+	*count = (int) oms_run(store, &read_reserved, (Datum[]) {UUIDPGetDatum(order_id)});
+	sources = palloc0(Max(1, *count) * sizeof(Source));
+	for (int i = 0; i < *count; i++)
+	{
+		Source	   *source = &sources[i];
+		Machine    *machine = oms_machine(store, oms_column_text(i, 3), ENTITY_FULFILLMENT);
+		const MachineMove *move;
+		int			state;
+
+		source->fulfillment_id = oms_column_uuid(i, 1);
+		source->number = oms_column_text(i, 2);
+		source->status = oms_column_text(i, 4);
+		source->line_id = oms_column_uuid(i, 5);
+		source->quantity = oms_column_int64(i, 6);
+		if (oms_column_bool(i, 7))
+			oms_busy(source->number);
+		state = oms_machine_state(machine, source->status);
+		move = oms_machine_move_by_action(machine, state, "release");
+		source->target = move ? oms_machine_state_name(machine, move->to) : NULL;
+		source->distance = state < 0 ? 0 : machine->distance[state];
+	}
+	qsort(sources, *count, sizeof(Source), compare_sources);
+	return sources;
+}
+
+/*
+ * find_line finds a line by id.
+ */
+static LineCancel *
+find_line(LineCancel *lines, int count, const pg_uuid_t *id)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (oms_uuid_cmp(&lines[i], id) == 0)
+			return &lines[i];
+	}
+	elog(ERROR, "a fulfillment holds a line of another order");
+}
+
+/*
+ * cancel_allocated cancels units that fulfillments hold, and says how many.
+ */
+static int64
+cancel_allocated(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count, const char *reason)
+{
+	int			nsources;
+	Source	   *sources = find_sources(store, order_id, &nsources);
+	SplitPart  *parts = palloc0(Max(1, nsources) * sizeof(SplitPart));
+	const Source *stuck = NULL;
+	int			nparts = 0;
+	int64		canceled = 0;
+	Array	   *ids = oms_array(UUIDOID, nsources);
+	Array	   *from = oms_array(TEXTOID, nsources);
+	Array	   *to = oms_array(TEXTOID, nsources);
+	Array	   *reasons = oms_array(TEXTOID, nsources);
+
+	for (int i = 0; i < nsources; i++)
+	{
+		LineCancel *line = find_line(lines, count, &sources[i].line_id);
+
+		if (line->wanted > 0 && !sources[i].target)
+			stuck = &sources[i];
+		if (!sources[i].target)
+			continue;
+		sources[i].taken = Min(line->wanted, sources[i].quantity);
+		line->wanted -= sources[i].taken;
+		canceled += sources[i].taken;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		if (lines[i].wanted > 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_GUARD_REFUSED),
+					 errmsg("fulfillment \"%s\" cannot be released from \"%s\"", stuck->number, stuck->status),
+					 errhint("Move the fulfillment to a state from which it can be released first.")));
+	}
+
+	/* a fulfillment goes as a whole, or what is taken of it is divided off */
+	for (int i = 0, next; i < nsources; i = next)
+	{
+		bool		whole = true;
+		int			first_part = nparts;
+
+		for (next = i; next < nsources && oms_uuid_cmp(&sources[next], &sources[i]) == 0; next++)
+			whole &= sources[next].taken == sources[next].quantity;
+		for (int j = i; j < next && !whole; j++)
+		{
+			if (sources[j].taken == 0)
+				continue;
+			parts[nparts].fulfillment_id = sources[j].fulfillment_id;
+			parts[nparts].order_id = *order_id;
+			parts[nparts].line_id = sources[j].line_id;
+			parts[nparts++].quantity = sources[j].taken;
+		}
+		if (!whole && nparts == first_part)
+			continue;
+		oms_array_add_uuid(ids, &sources[i].fulfillment_id);
+		oms_array_add_text(from, sources[i].status);
+		oms_array_add_text(to, sources[i].target);
+		oms_array_add_text(reasons, reason);
+	}
+	oms_split(store, parts, nparts);
+	for (int i = 0; i < ids->count; i++)
+	{
+		for (int j = 0; j < nparts; j++)
+		{
+			if (oms_uuid_cmp(DatumGetUUIDP(ids->values[i]), &parts[j].fulfillment_id) == 0)
+			{
+				ids->values[i] = UUIDPGetDatum(&parts[j].new_id);
+				break;
+			}
+		}
+	}
+	oms_move_fulfillments(store, ids, from, to, reasons);
+	return canceled;
+}

@@ -1,0 +1,24 @@
+/*
+ * facts.h
+ *	  Reading orders and fulfillments as guards and actions see them.
+ */
+#ifndef OMS_FACTS_H
+#define OMS_FACTS_H
+
+#include "judge.h"
+#include "machine.h"
+#include "rows.h"
+
+typedef struct OrderFactsList
+{
+	int			count;
+	OrderFacts *orders;			/* sorted by id */
+} OrderFactsList;
+
+extern OrderFactsList *oms_lock_orders(Store *store, const Array *ids);
+extern const OrderFacts *oms_find_order(const OrderFactsList *list, const pg_uuid_t *id);
+extern void oms_order_facts(const Shape *shape, const RowValues *row, OrderFacts *facts);
+extern void oms_learn(Store *store, EntityKind entity, Mover *movers, int count);
+extern void oms_busy(const char *number);
+
+#endif							/* OMS_FACTS_H */

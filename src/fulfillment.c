@@ -1,0 +1,242 @@
+/*
+ * fulfillment.c
+ *	  Numbering and dividing fulfillments; oms.split_fulfillment.
+ *
+ * A fulfillment moves as a whole.  Partial shipping, short picks and partial
+ * cancels are a division followed by a move: the new fulfillment has the same
+ * location, method, state and hold on stock, so a division changes no counter.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+#include "document.h"
+#include "facts.h"
+#include "fulfillment.h"
+#include "machine.h"
+#include "oms.h"
+#include "plan.h"
+#include "rows.h"
+#include "uuid7.h"
+
+PG_FUNCTION_INFO_V1(oms_split_fulfillment);
+
+static const StoreQuery count_fulfillments = {
+	"SELECT o.id, o.number, (SELECT pg_catalog.count(*) FROM @.fulfillments f WHERE f.order_id" EQ "o.id)"
+	" FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id",
+	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery split_fulfillments = {
+	"WITH part AS (SELECT p.* FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
+	" pg_catalog.unnest($7)) AS p(fulfillment_id, new_id, line_id, quantity)),"
+	" made AS (INSERT INTO @.fulfillments (id, number, order_id, location, pickup_location, method, workflow, status,"
+	" stock_state, ship_to_id, promised_at, carrier, partner_ref, attributes)"
+	" SELECT n.id, n.number, f.order_id, f.location, f.pickup_location, f.method, f.workflow, f.status,"
+	" f.stock_state, f.ship_to_id, f.promised_at, f.carrier, f.partner_ref, f.attributes"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n(id, number, old_id)"
+	" JOIN @.fulfillments f ON f.id" EQ "n.old_id),"
+	" less AS (UPDATE @.fulfillment_lines l SET quantity = l.quantity" MINUS "p.quantity FROM part p"
+	" WHERE l.fulfillment_id" EQ "p.fulfillment_id AND l.order_line_id" EQ "p.line_id AND l.quantity" GT "p.quantity),"
+	" gone AS (DELETE FROM @.fulfillment_lines l USING part p"
+	" WHERE l.fulfillment_id" EQ "p.fulfillment_id AND l.order_line_id" EQ "p.line_id AND l.quantity" EQ "p.quantity)"
+	" INSERT INTO @.fulfillment_lines (fulfillment_id, order_line_id, sku, quantity, tracked)"
+	" SELECT p.new_id, l.order_line_id, l.sku, p.quantity, l.tracked FROM part p JOIN @.fulfillment_lines l"
+	" ON l.fulfillment_id" EQ "p.fulfillment_id AND l.order_line_id" EQ "p.line_id AND l.quantity" GE "p.quantity",
+	7, {
+		UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID
+	}
+};
+
+/* A count of fulfillments is true in every snapshot that sees the order's row. */
+static const StoreQuery touch_orders = {
+	"UPDATE @.orders o SET revision = o.revision" PLUS "1 WHERE o.id" EQ "ANY ($1)", 1, {UUIDARRAYOID}
+};
+
+/* As the caller: who may not change it, or see it, does not find it. */
+static const StoreQuery lock_fulfillment = {
+	"SELECT f.order_id FROM @.fulfillments f WHERE f.id" EQ "$1 FOR NO KEY UPDATE", 1, {UUIDOID}
+};
+
+static const StoreQuery read_fulfillment = {
+	"SELECT f.number, f.stock_state, ol.line_no::pg_catalog.int8, ol.id, l.quantity FROM @.fulfillments f"
+	" LEFT JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id LEFT JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id"
+	" WHERE f.id" EQ "$1 ORDER BY ol.line_no",
+	1, {UUIDOID}
+};
+
+/*
+ * oms_number_fulfillments returns numbers for so many new fulfillments of the
+ * orders given, which are locked: S-1042-1, S-1042-2 and so on.
+ */
+char	  **
+oms_number_fulfillments(Store *store, const pg_uuid_t *order_ids, int count)
+{
+	char	  **numbers = palloc(Max(1, count) * sizeof(char *));
+	Array	   *ids = oms_array(UUIDOID, count);
+	uint64		found;
+	pg_uuid_t  *known;
+	int64	   *next;
+
+	for (int i = 0; i < count; i++)
+		oms_array_add_uuid(ids, &order_ids[i]);
+	found = oms_run(store, &count_fulfillments, (Datum[]) {oms_array_datum(ids)});
+	known = palloc(Max(1, found) * sizeof(pg_uuid_t));
+	next = palloc(Max(1, found) * sizeof(int64));
+	for (uint64 i = 0; i < found; i++)
+	{
+		known[i] = oms_column_uuid(i, 1);
+		next[i] = oms_column_int64(i, 3) + 1;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		pg_uuid_t  *order = bsearch(&order_ids[i], known, found, sizeof(pg_uuid_t), oms_uuid_cmp);
+		int			row = order - known;
+
+		numbers[i] = psprintf("%s-" INT64_FORMAT, oms_column_text(row, 2), next[row]++);
+	}
+	return numbers;
+}
+
+/*
+ * oms_split moves the parts into new fulfillments, one for each that they come
+ * from; parts of one stand together.  The caller acts as the owner and holds
+ * the fulfillments and their orders; parts leave something behind.
+ */
+void
+oms_split(Store *store, SplitPart *parts, int count)
+{
+	static const Oid types[7] = {UUIDOID, TEXTOID, UUIDOID, UUIDOID, UUIDOID, UUIDOID, INT8OID};
+	pg_uuid_t  *order_ids = palloc(Max(1, count) * sizeof(pg_uuid_t));
+	int		   *first = palloc(Max(1, count) * sizeof(int));
+	int			made = 0;
+	char	  **numbers;
+	Array	   *arrays[7];
+	Array	   *orders = oms_array(UUIDOID, count);
+	Datum		args[7];
+
+	if (count == 0)
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		if (i > 0 && oms_uuid_cmp(&parts[i].fulfillment_id, &parts[i - 1].fulfillment_id) == 0)
+			parts[i].new_id = parts[i - 1].new_id;
+		else
+		{
+			oms_uuid7(&parts[i].new_id);
+			order_ids[made] = parts[i].order_id;
+			first[made++] = i;
+		}
+	}
+	numbers = oms_number_fulfillments(store, order_ids, made);
+	for (int i = 0; i < 7; i++)
+		arrays[i] = oms_array(types[i], count);
+	for (int i = 0; i < made; i++)
+	{
+		oms_array_add_uuid(arrays[0], &parts[first[i]].new_id);
+		oms_array_add_text(arrays[1], numbers[i]);
+		oms_array_add_uuid(arrays[2], &parts[first[i]].fulfillment_id);
+		oms_array_add_uuid(orders, &order_ids[i]);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		oms_array_add_uuid(arrays[3], &parts[i].fulfillment_id);
+		oms_array_add_uuid(arrays[4], &parts[i].new_id);
+		oms_array_add_uuid(arrays[5], &parts[i].line_id);
+		oms_array_add_int64(arrays[6], parts[i].quantity);
+	}
+	for (int i = 0; i < 7; i++)
+		args[i] = oms_array_datum(arrays[i]);
+	(void) oms_run(store, &touch_orders, (Datum[]) {oms_array_datum(orders)});
+	if (oms_run(store, &split_fulfillments, args) != count)
+		elog(ERROR, "parts of fulfillments are missing");
+}
+
+/*
+ * choose_parts finds the lines that are to leave, which must be there and not
+ * all there is.
+ */
+static SplitPart *
+choose_parts(const pg_uuid_t *fulfillment_id, const pg_uuid_t *order_id, const LineQuantity *wanted,
+			 int count, uint64 nlines)
+{
+	SplitPart  *parts = palloc0(count * sizeof(SplitPart));
+	int64		left = 0;
+
+	for (uint64 j = 0; j < nlines; j++)
+		left += oms_column_is_null(j, 5) ? 0 : oms_column_int64(j, 5);
+	for (int i = 0; i < count; i++)
+	{
+		int64		there = 0;
+
+		for (uint64 j = 0; j < nlines; j++)
+		{
+			if (oms_column_is_null(j, 3) || oms_column_int64(j, 3) != wanted[i].line)
+				continue;
+			there = oms_column_int64(j, 5);
+			parts[i].line_id = oms_column_uuid(j, 4);
+		}
+		if (there < wanted[i].quantity)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_DOCUMENT),
+					 errmsg("lines[%d].quantity: fulfillment \"%s\" has " INT64_FORMAT " units of line " INT64_FORMAT ", not " INT64_FORMAT,
+							i, oms_column_text(0, 1), there, wanted[i].line, wanted[i].quantity)));
+		parts[i].fulfillment_id = *fulfillment_id;
+		parts[i].order_id = *order_id;
+		parts[i].quantity = wanted[i].quantity;
+		left -= wanted[i].quantity;
+	}
+	if (left == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_DOCUMENT),
+				 errmsg("lines: nothing would be left in fulfillment \"%s\"", oms_column_text(0, 1)),
+				 errhint("Move the whole fulfillment instead.")));
+	return parts;
+}
+
+/*
+ * oms_split_fulfillment is oms.split_fulfillment(store, fulfillment_id, lines).
+ */
+Datum
+oms_split_fulfillment(PG_FUNCTION_ARGS)
+{
+	Store	   *store = oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	pg_uuid_t  *id = PG_GETARG_UUID_P(1);
+	pg_uuid_t  *result = palloc(sizeof(pg_uuid_t));
+	LineQuantity *wanted;
+	int			count;
+	SplitPart  *parts;
+	pg_uuid_t	order_id;
+	OwnerScope	scope;
+	uint64		nlines;
+	Array	   *orders;
+
+	wanted = oms_parse_line_quantities(PG_GETARG_JSONB_P(2), &count);
+	oms_spi_begin();
+	if (oms_run(store, &lock_fulfillment, (Datum[]) {UUIDPGetDatum(id)}) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_DOCUMENT),
+				 errmsg("fulfillment_id: unknown fulfillment \"%s\"", oms_uuid_out(id))));
+	order_id = oms_column_uuid(0, 1);
+
+	oms_become_owner(store, &scope);
+	orders = oms_array(UUIDOID, 1);
+	oms_array_add_uuid(orders, &order_id);
+	(void) oms_lock_orders(store, orders);
+	nlines = oms_run(store, &read_fulfillment, (Datum[]) {UUIDPGetDatum(id)});
+	if (strcmp(oms_column_text(0, 2), "reserved") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_GUARD_REFUSED),
+				 errmsg("fulfillment \"%s\" cannot be divided: its units are %s", oms_column_text(0, 1),
+						oms_column_text(0, 2)),
+				 errhint("Only units that are reserved can be divided.")));
+	parts = choose_parts(id, &order_id, wanted, count, nlines);
+	oms_split(store, parts, count);
+	*result = parts[0].new_id;
+	oms_leave_owner(&scope);
+	oms_spi_end();
+	PG_RETURN_UUID_P(result);
+}

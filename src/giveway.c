@@ -1,0 +1,331 @@
+/*
+ * giveway.c
+ *	  Setting stock to what it is, and allocations that must give way to it.
+ *
+ * Reached from movement.c with the stock rows locked.  Where fewer units are
+ * left than are reserved, allocations give way until the rest is covered: the
+ * least advanced first (most moves away from leaving, by the workflow's
+ * graph), then the youngest.  Their units are divided off and take their
+ * fulfillment's own move that does reroute, so they are sourced elsewhere or
+ * become short, and the log tells.
+ *
+ * Fulfillments and orders are locked before stock everywhere else; here it is
+ * the other way round, so nothing is waited for: what is busy raises 40001,
+ * and sourcing passes over stock rows that are locked (oms_stock_is_locked).
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "facts.h"
+#include "fulfillment.h"
+#include "giveway.h"
+#include "machine.h"
+#include "moves.h"
+#include "oms.h"
+#include "plan.h"
+#include "rows.h"
+#include "stock.h"
+
+static const StoreQuery read_allocations = {
+	"SELECT f.id, f.order_id, f.number, f.workflow, f.status, l.order_line_id, l.quantity,"
+	" (SELECT pg_catalog.sum(a.quantity)::pg_catalog.int8 FROM @.fulfillment_lines a WHERE a.fulfillment_id" EQ "f.id)"
+	" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id"
+	" WHERE f.location" EQ "$2 AND f.stock_state" EQ "'reserved' AND l.sku" EQ "$1 AND l.tracked",
+	2, {TEXTOID, TEXTOID}
+};
+
+static const StoreQuery lock_allocations = {
+	"SELECT f.id FROM @.fulfillments f WHERE f.id" EQ "ANY ($1) ORDER BY f.id FOR NO KEY UPDATE SKIP LOCKED",
+	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery lock_their_orders = {
+	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id FOR NO KEY UPDATE SKIP LOCKED",
+	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery read_reserved = {
+	"SELECT s.reserved FROM @.stock s WHERE s.sku" EQ "$1 AND s.location" EQ "$2", 2, {TEXTOID, TEXTOID}
+};
+
+/* A line of a fulfillment that could give way. */
+typedef struct Allocation
+{
+	pg_uuid_t	fulfillment_id;
+	pg_uuid_t	order_id;
+	pg_uuid_t	line_id;
+	const char *number;
+	const char *status;
+	const char *target;			/* of its move that does reroute; NULL: none */
+	int			distance;
+	int64		quantity;
+	int64		whole;			/* units of its fulfillment, all lines */
+	int64		taken;
+} Allocation;
+
+static bool stock_is_locked = false;
+
+static void make_way(Store *store, const StockLevel *level);
+
+/*
+ * oms_stock_is_locked tells sourcing that stock rows are held already, so that
+ * it must not wait for others.
+ */
+bool
+oms_stock_is_locked(void)
+{
+	return stock_is_locked;
+}
+
+/*
+ * is_undercut tells whether a level leaves less than is reserved.
+ */
+static bool
+is_undercut(const StockLevel *level)
+{
+	return level->on_hand - level->unavailable < level->reserved;
+}
+
+/*
+ * add_level adds what is to be written for a level.
+ */
+static void
+add_level(StockChanges *changes, const StockLevel *level)
+{
+	StockChange *change = oms_stock_change(changes, level->sku, level->location);
+
+	change->on_hand = level->on_hand - level->old_on_hand;
+	change->unavailable = level->unavailable - level->old_unavailable;
+}
+
+/*
+ * write_levels writes changes to rows that are locked.
+ */
+static void
+write_levels(Store *store, StockChanges *changes)
+{
+	oms_stock_merge(changes);
+	if (!oms_stock_apply(store, changes))
+		elog(ERROR, "stock rows are missing");
+}
+
+/*
+ * oms_set_levels writes stock levels: first those that leave reservations
+ * alone, then, one by one, those that allocations must give way to.
+ */
+void
+oms_set_levels(Store *store, StockLevel *levels, int count)
+{
+	StockChanges *changes = oms_stock_changes(count);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!is_undercut(&levels[i]))
+			add_level(changes, &levels[i]);
+	}
+	write_levels(store, changes);
+
+	for (int i = 0; i < count; i++)
+	{
+		StockLevel *level = &levels[i];
+		bool		before = stock_is_locked;
+
+		if (!is_undercut(level))
+			continue;
+		stock_is_locked = true;
+		PG_TRY();
+		{
+			/* rerouting for another level may have reserved units here */
+			(void) oms_run(store, &read_reserved, (Datum[]) {
+				CStringGetTextDatum(level->sku), CStringGetTextDatum(level->location)
+			});
+			level->reserved = oms_column_int64(0, 1);
+			make_way(store, level);
+		}
+		PG_FINALLY();
+		{
+			stock_is_locked = before;
+		}
+		PG_END_TRY();
+		changes->count = 0;
+		add_level(changes, level);
+		write_levels(store, changes);
+	}
+}
+
+/*
+ * compare_allocations puts those first that give way first.
+ */
+static int
+compare_allocations(const void *a, const void *b)
+{
+	const Allocation *left = a;
+	const Allocation *right = b;
+
+	if (left->distance != right->distance)
+		return left->distance > right->distance ? -1 : 1;
+	return -oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id);
+}
+
+/*
+ * find_allocations reads what is reserved at a level, in the order in which it
+ * gives way.
+ */
+static Allocation *
+find_allocations(Store *store, const StockLevel *level, int *count)
+{
+	uint64		found = oms_run(store, &read_allocations, (Datum[]) {
+		CStringGetTextDatum(level->sku), CStringGetTextDatum(level->location)
+	});
+	Allocation *list = palloc_extended(Max(1, found) * sizeof(Allocation), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint64 i = 0; i < found; i++)
+	{
+		Allocation *allocation = &list[i];
+		Machine    *machine = oms_machine(store, oms_column_text(i, 4), ENTITY_FULFILLMENT);
+		int			state;
+		const MachineMove *move;
+
+		allocation->fulfillment_id = oms_column_uuid(i, 1);
+		allocation->order_id = oms_column_uuid(i, 2);
+		allocation->number = oms_column_text(i, 3);
+		allocation->status = oms_column_text(i, 5);
+		allocation->line_id = oms_column_uuid(i, 6);
+		allocation->quantity = oms_column_int64(i, 7);
+		allocation->whole = oms_column_int64(i, 8);
+		state = oms_machine_state(machine, allocation->status);
+		move = oms_machine_move_by_action(machine, state, "reroute");
+		allocation->target = move ? oms_machine_state_name(machine, move->to) : NULL;
+		allocation->distance = state < 0 ? 0 : machine->distance[state];
+	}
+	qsort(list, found, sizeof(Allocation), compare_allocations);
+	*count = (int) found;
+	return list;
+}
+
+/*
+ * refuse_undercut raises OM003 and names what is in the way.
+ */
+static void
+refuse_undercut(const StockLevel *level, const Allocation *list, int count)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < count && i < 10; i++)
+		appendStringInfo(&names, "%s\"%s\" (" INT64_FORMAT ", %s)", i == 0 ? "" : ", ", list[i].number,
+						 list[i].quantity, list[i].status);
+	if (count > 10)
+		appendStringInfo(&names, " and %d more", count - 10);
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_INSUFFICIENT_STOCK),
+			 errmsg("not enough stock: " INT64_FORMAT " units of sku \"%s\" would be left at location \"%s\", but "
+					INT64_FORMAT " are reserved by fulfillments %s",
+					level->on_hand - level->unavailable, level->sku, level->location, level->reserved, names.data),
+			 errhint("Cancel, reject or ship those fulfillments first.")));
+}
+
+/*
+ * lock_without_waiting locks what gives way: fulfillments, then orders.
+ */
+static void
+lock_without_waiting(Store *store, const Allocation *list, int count)
+{
+	Array	   *ids = oms_array(UUIDOID, count);
+	Array	   *orders = oms_array(UUIDOID, count);
+
+	for (int pass = 0; pass < 2; pass++)
+	{
+		const StoreQuery *query = pass == 0 ? &lock_allocations : &lock_their_orders;
+		Array	   *wanted = pass == 0 ? ids : orders;
+		uint64		found;
+
+		for (int i = 0; i < count; i++)
+			oms_array_add_uuid(wanted, pass == 0 ? &list[i].fulfillment_id : &list[i].order_id);
+		found = oms_run(store, query, (Datum[]) {oms_array_datum(wanted)});
+		for (int i = 0; i < count; i++)
+		{
+			bool		locked = false;
+
+			for (uint64 j = 0; !locked && j < found; j++)
+			{
+				pg_uuid_t	id = oms_column_uuid(j, 1);
+
+				locked = oms_uuid_cmp(DatumGetUUIDP(wanted->values[i]), &id) == 0;
+			}
+			if (!locked)
+				oms_busy(list[i].number);
+		}
+	}
+}
+
+/*
+ * make_way has allocations give way until the level covers what is reserved.
+ */
+static void
+make_way(Store *store, const StockLevel *level)
+{
+	int64		missing = level->reserved - (level->on_hand - level->unavailable);
+	int			count;
+	int			used = 0;
+	Allocation *list = find_allocations(store, level, &count);
+	SplitPart  *parts = palloc0(Max(1, count) * sizeof(SplitPart));
+	int			nparts = 0;
+	Array	   *ids = oms_array(UUIDOID, count);
+	Array	   *from = oms_array(TEXTOID, count);
+	Array	   *to = oms_array(TEXTOID, count);
+	Array	   *reasons = oms_array(TEXTOID, count);
+
+	if (missing <= 0)
+		return;
+	for (int i = 0; i < count && missing > 0 && !level->refuses; i++)
+	{
+		if (!list[i].target)
+			continue;
+		list[used] = list[i];
+		list[used].taken = Min(missing, list[i].quantity);
+		missing -= list[used++].taken;
+	}
+	if (missing > 0)
+		refuse_undercut(level, list, count);
+	lock_without_waiting(store, list, used);
+
+	for (int i = 0, next; i < used; i = next)
+	{
+		int64		taken = 0;
+
+		for (next = i; next < used && oms_uuid_cmp(&list[next], &list[i]) == 0; next++)
+			taken += list[next].taken;
+		for (int j = i; j < next && taken < list[i].whole; j++)
+		{
+			SplitPart  *part = &parts[nparts++];
+
+			part->fulfillment_id = list[j].fulfillment_id;
+			part->order_id = list[j].order_id;
+			part->line_id = list[j].line_id;
+			part->quantity = list[j].taken;
+		}
+	}
+	oms_split(store, parts, nparts);
+
+	nparts = 0;
+	for (int i = 0; i < used; i++)
+	{
+		const pg_uuid_t *id = &list[i].fulfillment_id;
+		bool		is_part = nparts < count && oms_uuid_cmp(&parts[nparts].fulfillment_id, id) == 0;
+		bool		is_new = i == 0 || oms_uuid_cmp(&list[i], &list[i - 1]) != 0;
+
+		if (is_new)
+		{
+			oms_array_add_uuid(ids, is_part ? &parts[nparts].new_id : id);
+			oms_array_add_text(from, list[i].status);
+			oms_array_add_text(to, list[i].target);
+			oms_array_add_null(reasons);
+		}
+		if (is_part)
+			nparts++;
+	}
+	oms_move_fulfillments(store, ids, from, to, reasons);
+}

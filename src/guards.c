@@ -1,0 +1,310 @@
+/*
+ * guards.c
+ *	  What may be asked before a move: the built-in guards, and functions of
+ *	  the store.
+ *
+ * A built-in guard reads the order's row alone, which is locked by then: a
+ * guard that read anything else would miss what another session is about to
+ * commit, and an automatic move with it.  Counters on orders are there for
+ * the guards.  A guard that is not built in is a function in the store that
+ * takes the row's type; it is asked as the store's owner.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "catalog/pg_proc.h"
+#include "access/htup_details.h"
+#include "nodes/pg_list.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/numeric.h"
+
+#include "machine.h"
+#include "plan.h"
+#include "rows.h"
+
+/*
+ * number_text returns a numeric as text.
+ */
+static char *
+number_text(Datum value)
+{
+	return DatumGetCString(DirectFunctionCall1(numeric_out, value));
+}
+
+/*
+ * at_least tells whether a >= b.
+ */
+static bool
+at_least(Datum a, Datum b)
+{
+	return DatumGetBool(DirectFunctionCall2(numeric_ge, a, b));
+}
+
+/*
+ * due returns what an order still costs.
+ */
+static Datum
+due(const OrderFacts *order)
+{
+	return DirectFunctionCall2(numeric_sub, order->total, order->credited);
+}
+
+/*
+ * guard_unheld holds when no hold is open.
+ */
+static bool
+guard_unheld(const Mover *row, StringInfo why)
+{
+	if (row->order->open_holds == 0)
+		return true;
+	appendStringInfo(why, "order \"%s\" has %d open hold%s", row->order->number,
+					 row->order->open_holds, row->order->open_holds == 1 ? "" : "s");
+	return false;
+}
+
+/*
+ * guard_payable holds when nothing need be paid, enough is authorized or
+ * captured, or the customer's terms were approved.
+ */
+static bool
+guard_payable(const Mover *row, StringInfo why)
+{
+	const OrderFacts *order = row->order;
+	Datum		secured = DirectFunctionCall2(numeric_add, order->authorized, order->captured);
+
+	if (!order->payment_required || order->credit_approved || at_least(secured, due(order)))
+		return true;
+	appendStringInfo(why, "%s of the %s due is authorized or captured",
+					 number_text(secured), number_text(due(order)));
+	return false;
+}
+
+/*
+ * guard_paid holds when nothing need be paid or all that is due is captured.
+ */
+static bool
+guard_paid(const Mover *row, StringInfo why)
+{
+	const OrderFacts *order = row->order;
+
+	if (!order->payment_required || at_least(order->captured, due(order)))
+		return true;
+	appendStringInfo(why, "%s of the %s due is captured",
+					 number_text(order->captured), number_text(due(order)));
+	return false;
+}
+
+/*
+ * guard_fulfilled holds when every unit is canceled or shipped, and not every
+ * one canceled; of an order of charges only there is nothing to ship.
+ */
+static bool
+guard_fulfilled(const Mover *row, StringInfo why)
+{
+	const OrderFacts *order = row->order;
+
+	if (order->units == 0 || (order->units_canceled + order->units_shipped == order->units &&
+							  order->units_shipped > 0))
+		return true;
+	appendStringInfo(why, INT64_FORMAT " of " INT64_FORMAT " units are shipped, " INT64_FORMAT " canceled",
+					 order->units_shipped, order->units, order->units_canceled);
+	return false;
+}
+
+/*
+ * guard_unshipped holds while no unit has left.
+ */
+static bool
+guard_unshipped(const Mover *row, StringInfo why)
+{
+	if (row->order->units_shipped == 0)
+		return true;
+	appendStringInfo(why, INT64_FORMAT " unit%s shipped already", row->order->units_shipped,
+					 row->order->units_shipped == 1 ? " has" : "s have");
+	return false;
+}
+
+/*
+ * guard_allocated holds when no unit waits for stock.
+ */
+static bool
+guard_allocated(const Mover *row, StringInfo why)
+{
+	const OrderFacts *order = row->order;
+
+	if (order->is_placed && order->units_backordered + order->units_short == 0)
+		return true;
+	if (!order->is_placed)
+		appendStringInfoString(why, "no stock is taken yet");
+	else
+		appendStringInfo(why, INT64_FORMAT " units are backordered, " INT64_FORMAT " short",
+						 order->units_backordered, order->units_short);
+	return false;
+}
+
+/*
+ * guard_all_canceled holds when there were units and every one is canceled.
+ */
+static bool
+guard_all_canceled(const Mover *row, StringInfo why)
+{
+	const OrderFacts *order = row->order;
+
+	if (order->units > 0 && order->units_canceled == order->units)
+		return true;
+	appendStringInfo(why, INT64_FORMAT " of " INT64_FORMAT " units are canceled",
+					 order->units_canceled, order->units);
+	return false;
+}
+
+/*
+ * guard_order_confirmed holds once the order is confirmed.
+ */
+static bool
+guard_order_confirmed(const Mover *row, StringInfo why)
+{
+	if (row->order->is_confirmed)
+		return true;
+	appendStringInfo(why, "order \"%s\" is not confirmed", row->order->number);
+	return false;
+}
+
+/*
+ * guard_group_complete holds when nothing that must leave together with this
+ * fulfillment is backordered or short.
+ */
+static bool
+guard_group_complete(const Mover *row, StringInfo why)
+{
+	if (row->group_complete)
+		return true;
+	appendStringInfo(why, "units of order \"%s\" that must leave together are backordered or short",
+					 row->order->number);
+	return false;
+}
+
+static const Guard order_guards[] = {
+	{"unheld", guard_unheld},
+	{"payable", guard_payable},
+	{"paid", guard_paid},
+	{"fulfilled", guard_fulfilled},
+	{"unshipped", guard_unshipped},
+	{"allocated", guard_allocated},
+	{"all_canceled", guard_all_canceled},
+	{NULL, NULL}
+};
+
+static const Guard fulfillment_guards[] = {
+	{"order_confirmed", guard_order_confirmed},
+	{"order_unheld", guard_unheld},
+	{"group_complete", guard_group_complete},
+	{NULL, NULL}
+};
+
+/*
+ * oms_find_guard returns an entity's built-in guard of that name, or NULL.
+ */
+const Guard *
+oms_find_guard(EntityKind entity, const char *name)
+{
+	const Guard *guard = entity == ENTITY_ORDER ? order_guards : fulfillment_guards;
+
+	for (; guard->name; guard++)
+	{
+		if (strcmp(guard->name, name) == 0)
+			return guard;
+	}
+	return NULL;
+}
+
+/*
+ * oms_store_function returns the store's own function of that name that takes
+ * a row of the entity and returns the type; InvalidOid where there is none.
+ * A function that is not the store owner's does not count: the engine would
+ * lend its author the owner's rights.
+ */
+Oid
+oms_store_function(Store *store, EntityKind entity, const char *name, Oid result)
+{
+	Oid			relid = get_relname_relid(entity == ENTITY_ORDER ? "orders" : "fulfillments",
+										  store->namespace_oid);
+	Oid			row_type = OidIsValid(relid) ? get_rel_type_id(relid) : InvalidOid;
+	oidvector  *arguments;
+	HeapTuple	tuple;
+	Form_pg_proc form;
+	Oid			function = InvalidOid;
+
+	if (!OidIsValid(row_type))
+		return InvalidOid;
+	arguments = buildoidvector(&row_type, 1);
+	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
+							PointerGetDatum(arguments),
+							ObjectIdGetDatum(store->namespace_oid));
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	if (form->prorettype == result && form->prokind == PROKIND_FUNCTION &&
+		!form->proretset && form->proowner == store->owner)
+		function = form->oid;
+	ReleaseSysCache(tuple);
+	return function;
+}
+
+/*
+ * user_guard_holds asks a guard that is a function of the store.  NULL is no.
+ */
+static bool
+user_guard_holds(Store *store, const Mover *row, EntityKind entity, const char *name,
+				 StringInfo why)
+{
+	Datum		args[1] = {UUIDPGetDatum(&row->id)};
+	Oid			types[1] = {UUIDOID};
+	char	   *function = quote_qualified_identifier(store->name, name);
+	char	   *table = quote_qualified_identifier(store->name,
+												   entity == ENTITY_ORDER ? "orders" : "fulfillments");
+	bool		holds;
+	int			code;
+
+	if (!OidIsValid(oms_store_function(store, entity, name, BOOLOID)))
+	{
+		appendStringInfo(why, "there is no function %s(%s) that returns boolean and belongs to the store's owner",
+						 function, table);
+		return false;
+	}
+	code = SPI_execute_with_args(psprintf("SELECT %s(r) FROM %s r WHERE r.id" EQ "$1",
+										  function, table),
+								 1, types, args, NULL, false, 0);
+	if (code != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args: %s", SPI_result_code_string(code));
+	holds = SPI_processed == 1 && !oms_column_is_null(0, 1) && oms_column_bool(0, 1);
+	if (!holds)
+		appendStringInfo(why, "%s says no", function);
+	return holds;
+}
+
+/*
+ * oms_guards_hold asks a move's guards in their order.  Where one refuses, its
+ * name and the reason are returned.
+ */
+bool
+oms_guards_hold(Store *store, const MachineMove *move, const Mover *row, EntityKind entity,
+				const char **guard, StringInfo why)
+{
+	for (int i = 0; i < move->nguards; i++)
+	{
+		const GuardUse *use = &move->guards[i];
+		bool		holds = use->guard ? use->guard->holds(row, why)
+			: user_guard_holds(store, row, entity, use->name, why);
+
+		if (!holds)
+		{
+			*guard = use->name;
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,688 @@
+/*
+ * judge.c
+ *	  Judging a row of orders or fulfillments: BEFORE it is written, and AFTER.
+ *
+ * Reached by triggers oms_guard (BEFORE ROW) and oms_recheck (AFTER ROW)
+ * through lifecycle.c.  Both ask the same questions, since a user's BEFORE
+ * trigger that fires after ours may have changed the row: is the change of
+ * status a move of the row's workflow, are engine columns as they were, are
+ * fixed columns as they were?  Guards are not asked here but in moves.c, on
+ * the row as it is after the statement, with the order locked.
+ *
+ * Who writes is told by revision: the engine adds one, and may change engine
+ * columns; a person leaves it alone, and may not.
+ *
+ * What is derived from the row itself is filled in here: defaults at INSERT,
+ * closed_at when a final state is entered, an order's axes when the engine
+ * changed its counters (axes.c).
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/json.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "axes.h"
+#include "judge.h"
+#include "oms.h"
+#include "plan.h"
+#include "rows.h"
+
+typedef struct ColumnRule
+{
+	const char *name;
+	ColumnOwner owner;
+	const char *start;			/* of an engine column of text: its value at
+								 * INSERT; others start as zero or NULL */
+} ColumnRule;
+
+static const ColumnRule order_rules[ORDER_COLUMNS] = {
+	[ORDER_ID] = {"id", FIXED},
+	[ORDER_NUMBER] = {"number", FIXED},
+	[ORDER_CHANNEL] = {"channel", FIXED},
+	[ORDER_WORKFLOW] = {"workflow", FIXED},
+	[ORDER_STATUS] = {"status", PEOPLE},
+	[ORDER_STATUS_REASON] = {"status_reason", PEOPLE},
+	[ORDER_PRIORITY] = {"priority", PEOPLE},
+	[ORDER_IF_SHORT] = {"if_short", PEOPLE},
+	[ORDER_SHIP_COMPLETE] = {"ship_complete", PEOPLE},
+	[ORDER_SHIP_TO_ID] = {"ship_to_id", PEOPLE},
+	[ORDER_PAYMENT_REQUIRED] = {"payment_required", ENGINE},
+	[ORDER_CREDIT_APPROVED] = {"credit_approved", ENGINE},
+	[ORDER_UNITS] = {"units", ENGINE},
+	[ORDER_UNITS_CANCELED] = {"units_canceled", ENGINE},
+	[ORDER_UNITS_ALLOCATED] = {"units_allocated", ENGINE},
+	[ORDER_UNITS_BACKORDERED] = {"units_backordered", ENGINE},
+	[ORDER_UNITS_SHORT] = {"units_short", ENGINE},
+	[ORDER_UNITS_SHIPPED] = {"units_shipped", ENGINE},
+	[ORDER_UNITS_DELIVERED] = {"units_delivered", ENGINE},
+	[ORDER_UNITS_RETURNED] = {"units_returned", ENGINE},
+	[ORDER_TOTAL] = {"total", ENGINE},
+	[ORDER_CREDITED] = {"credited", ENGINE},
+	[ORDER_AUTHORIZED] = {"authorized", ENGINE},
+	[ORDER_CAPTURED] = {"captured", ENGINE},
+	[ORDER_REFUNDED] = {"refunded", ENGINE},
+	[ORDER_CHARGED_BACK] = {"charged_back", ENGINE},
+	[ORDER_OPEN_HOLDS] = {"open_holds", ENGINE},
+	[ORDER_PAYMENT_STATUS] = {"payment_status", ENGINE, "unpaid"},
+	[ORDER_FULFILLMENT_STATUS] = {"fulfillment_status", ENGINE, "unfulfilled"},
+	[ORDER_RETURN_STATUS] = {"return_status", ENGINE, "none"},
+	[ORDER_PLACED_AT] = {"placed_at", ENGINE},
+	[ORDER_CONFIRMED_AT] = {"confirmed_at", ENGINE},
+	[ORDER_CLOSED_AT] = {"closed_at", ENGINE},
+	[ORDER_CANCELED_AT] = {"canceled_at", ENGINE},
+	[ORDER_REVISION] = {"revision", ENGINE},
+	[ORDER_CURRENCY] = {"currency", FIXED},
+	[ORDER_TAX_INCLUDED] = {"tax_included", FIXED},
+	[ORDER_EXTERNAL_REF] = {"external_ref", FIXED},
+	[ORDER_DOCUMENT_HASH] = {"document_hash", FIXED},
+	[ORDER_SOURCE_ORDER] = {"source_order", FIXED},
+	[ORDER_CREATED_AT] = {"created_at", FIXED},
+};
+
+static const ColumnRule fulfillment_rules[FULFILLMENT_COLUMNS] = {
+	[FULFILLMENT_ID] = {"id", FIXED},
+	[FULFILLMENT_NUMBER] = {"number", FIXED},
+	[FULFILLMENT_ORDER_ID] = {"order_id", FIXED},
+	[FULFILLMENT_WORKFLOW] = {"workflow", FIXED},
+	[FULFILLMENT_STATUS] = {"status", PEOPLE},
+	[FULFILLMENT_STATUS_REASON] = {"status_reason", PEOPLE},
+	[FULFILLMENT_LOCATION] = {"location", FIXED},
+	[FULFILLMENT_PICKUP_LOCATION] = {"pickup_location", FIXED},
+	[FULFILLMENT_METHOD] = {"method", FIXED},
+	[FULFILLMENT_STOCK_STATE] = {"stock_state", ENGINE, "none"},
+	[FULFILLMENT_REROUTED] = {"rerouted", ENGINE},
+	[FULFILLMENT_SHIP_TO_ID] = {"ship_to_id", PEOPLE},
+	[FULFILLMENT_CREATED_AT] = {"created_at", FIXED},
+	[FULFILLMENT_SHIPPED_AT] = {"shipped_at", ENGINE},
+	[FULFILLMENT_DELIVERED_AT] = {"delivered_at", ENGINE},
+	[FULFILLMENT_REVISION] = {"revision", ENGINE},
+};
+
+static const StoreQuery read_channel = {
+	"SELECT c.order_workflow, c.priority, c.if_short FROM @.channels c WHERE c.code" EQ "$1",
+	1, {TEXTOID}
+};
+
+/* One judgement: the row before and after, and what is known of its table. */
+typedef struct Case
+{
+	Store	   *store;
+	TriggerData *trigger;
+	Relation	rel;
+	const Shape *shape;
+	EntityKind	entity;
+	const ColumnRule *rules;
+	int			ncolumns;
+	int			status;			/* column numbers of this entity */
+	int			status_reason;
+	int			revision;
+	HeapTuple	new_tuple;
+	RowValues	old;			/* values NULL at INSERT */
+	RowValues	new;
+} Case;
+
+static HTAB *shapes = NULL;
+
+static void begin_case(Case *c, Store *store, TriggerData *trigger, EntityKind entity);
+static void judge_insert(Case *c);
+static void judge_update(Case *c, bool is_recheck);
+static void judge_delete(Case *c);
+static void fill_order(Case *c);
+static void set_values(Case *c, int count, const int *columns, const Datum *values,
+					   const bool *nulls);
+
+/*
+ * shape_changed marks a table's shape as stale.
+ */
+static void
+shape_changed(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS status;
+	Shape	   *shape;
+
+	hash_seq_init(&status, shapes);
+	while ((shape = hash_seq_search(&status)) != NULL)
+	{
+		if (!OidIsValid(relid) || shape->relid == relid)
+			shape->is_valid = false;
+	}
+}
+
+/*
+ * oms_judge_init makes the table of shapes.
+ */
+void
+oms_judge_init(void)
+{
+	HASHCTL		control = {0};
+
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(Shape);
+	shapes = hash_create("oms shapes", 16, &control, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(shape_changed, (Datum) 0);
+}
+
+/*
+ * oms_shape returns where a table has the columns we know.
+ */
+const Shape *
+oms_shape(Relation rel, EntityKind entity)
+{
+	Oid			relid = RelationGetRelid(rel);
+	bool		found;
+	Shape	   *shape = hash_search(shapes, &relid, HASH_ENTER, &found);
+	const ColumnRule *rules = entity == ENTITY_ORDER ? order_rules : fulfillment_rules;
+	int			count = entity == ENTITY_ORDER ? (int) ORDER_COLUMNS : (int) FULFILLMENT_COLUMNS;
+
+	if (found && shape->is_valid && shape->entity == entity)
+		return shape;
+	shape->is_valid = false;
+	shape->entity = entity;
+	for (int i = 0; i < count; i++)
+	{
+		int			number = SPI_fnumber(RelationGetDescr(rel), rules[i].name);
+
+		if (number <= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_STORE_LAYOUT),
+					 errmsg("table \"%s\" has no column \"%s\"",
+							RelationGetRelationName(rel), rules[i].name)));
+		shape->number[i] = number;
+	}
+	shape->is_valid = true;
+	return shape;
+}
+
+/*
+ * oms_row_values takes a tuple apart.
+ */
+RowValues
+oms_row_values(HeapTuple tuple, TupleDesc tupdesc)
+{
+	RowValues	row;
+
+	row.values = palloc(tupdesc->natts * sizeof(Datum));
+	row.nulls = palloc(tupdesc->natts * sizeof(bool));
+	heap_deform_tuple(tuple, tupdesc, row.values, row.nulls);
+	return row;
+}
+
+/*
+ * oms_row_is_null, oms_row_value, oms_row_text and oms_row_int64 return a
+ * field; text as NULL where it is NULL.
+ */
+bool
+oms_row_is_null(const Shape *shape, const RowValues *row, int column)
+{
+	return row->nulls[shape->number[column] - 1];
+}
+
+Datum
+oms_row_value(const Shape *shape, const RowValues *row, int column)
+{
+	return row->values[shape->number[column] - 1];
+}
+
+char *
+oms_row_text(const Shape *shape, const RowValues *row, int column)
+{
+	if (oms_row_is_null(shape, row, column))
+		return NULL;
+	return TextDatumGetCString(oms_row_value(shape, row, column));
+}
+
+int64
+oms_row_int64(const Shape *shape, const RowValues *row, int column)
+{
+	return DatumGetInt64(oms_row_value(shape, row, column));
+}
+
+/*
+ * oms_guard_row judges a row BEFORE it is written and fills in what follows
+ * from it.  Returns the row to write.
+ */
+HeapTuple
+oms_guard_row(Store *store, TriggerData *trigger, EntityKind entity)
+{
+	Case		c;
+
+	begin_case(&c, store, trigger, entity);
+	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		judge_delete(&c);
+	else if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+	{
+		if (entity == ENTITY_ORDER)
+			fill_order(&c);
+		judge_insert(&c);
+	}
+	else
+	{
+		bool		by_engine = oms_row_int64(c.shape, &c.new, c.revision) !=
+			oms_row_int64(c.shape, &c.old, c.revision);
+		char	   *from = oms_row_text(c.shape, &c.old, c.status);
+		char	   *to = oms_row_text(c.shape, &c.new, c.status);
+
+		judge_update(&c, false);
+		if (to && strcmp(from, to) != 0)
+		{
+			/* a reason belongs to the move that it is given with */
+			if (!bms_is_member(c.shape->number[c.status_reason] - FirstLowInvalidHeapAttributeNumber,
+							   trigger->tg_updatedcols))
+				set_values(&c, 1, &c.status_reason, (Datum[]) {(Datum) 0}, (bool[]) {true});
+			if (entity == ENTITY_ORDER)
+			{
+				Machine    *machine = oms_machine(store, oms_row_text(c.shape, &c.new, ORDER_WORKFLOW),
+												  entity);
+				bool		is_final = oms_workflow_is_final(machine->workflow,
+															 oms_machine_state(machine, to));
+
+				set_values(&c, 1, (int[]) {ORDER_CLOSED_AT},
+						   (Datum[]) {TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())},
+						   (bool[]) {!is_final});
+			}
+		}
+		if (by_engine && entity == ENTITY_ORDER)
+			oms_fill_axes(c.shape, &c.new, RelationGetDescr(c.rel), &c.new_tuple);
+	}
+	return c.new_tuple;
+}
+
+/*
+ * oms_recheck_row judges the row again AFTER it was written.
+ */
+void
+oms_recheck_row(Store *store, TriggerData *trigger, EntityKind entity)
+{
+	Case		c;
+
+	begin_case(&c, store, trigger, entity);
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		judge_insert(&c);
+	else
+		judge_update(&c, true);
+}
+
+/*
+ * begin_case takes apart what the trigger was given.
+ */
+static void
+begin_case(Case *c, Store *store, TriggerData *trigger, EntityKind entity)
+{
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+
+	c->store = store;
+	c->trigger = trigger;
+	c->rel = trigger->tg_relation;
+	c->entity = entity;
+	c->shape = oms_shape(c->rel, entity);
+	c->rules = entity == ENTITY_ORDER ? order_rules : fulfillment_rules;
+	c->ncolumns = entity == ENTITY_ORDER ? (int) ORDER_COLUMNS : (int) FULFILLMENT_COLUMNS;
+	c->status = entity == ENTITY_ORDER ? (int) ORDER_STATUS : (int) FULFILLMENT_STATUS;
+	c->status_reason = entity == ENTITY_ORDER ? (int) ORDER_STATUS_REASON : (int) FULFILLMENT_STATUS_REASON;
+	c->revision = entity == ENTITY_ORDER ? (int) ORDER_REVISION : (int) FULFILLMENT_REVISION;
+
+	c->old.values = NULL;
+	c->old.nulls = NULL;
+	c->new_tuple = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)
+		? trigger->tg_newtuple : trigger->tg_trigtuple;
+	c->new = oms_row_values(c->new_tuple, tupdesc);
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		c->old = oms_row_values(trigger->tg_trigtuple, tupdesc);
+}
+
+/*
+ * set_values writes columns of the row that is being judged.
+ */
+static void
+set_values(Case *c, int count, const int *columns, const Datum *values, const bool *nulls)
+{
+	int			numbers[8];
+
+	Assert(count <= 8);
+	for (int i = 0; i < count; i++)
+	{
+		numbers[i] = c->shape->number[columns[i]];
+		c->new.values[numbers[i] - 1] = values[i];
+		c->new.nulls[numbers[i] - 1] = nulls[i];
+	}
+	c->new_tuple = heap_modify_tuple_by_cols(c->new_tuple, RelationGetDescr(c->rel), count,
+											 numbers, (Datum *) values, (bool *) nulls);
+}
+
+/*
+ * row_name returns how messages call the row: its number.
+ */
+static char *
+row_name(const Case *c)
+{
+	int			column = c->entity == ENTITY_ORDER ? (int) ORDER_NUMBER : (int) FULFILLMENT_NUMBER;
+	const RowValues *row = c->old.values ? &c->old : &c->new;
+	char	   *number = oms_row_text(c->shape, row, column);
+
+	return number ? number : "";
+}
+
+/*
+ * fill_order gives a new order its number and what its channel says.
+ */
+static void
+fill_order(Case *c)
+{
+	char	   *channel = oms_row_text(c->shape, &c->new, ORDER_CHANNEL);
+
+	if (oms_row_is_null(c->shape, &c->new, ORDER_NUMBER))
+	{
+		/* privileges on the sequence are not asked: a number is the engine's to give */
+		int64		next = nextval_internal(c->store->number_sequence, false);
+
+		set_values(c, 1, (int[]) {ORDER_NUMBER},
+				   (Datum[]) {CStringGetTextDatum(psprintf("%s" INT64_FORMAT, c->store->number_prefix, next))},
+				   (bool[]) {false});
+	}
+	if (channel && (oms_row_is_null(c->shape, &c->new, ORDER_WORKFLOW) ||
+					oms_row_is_null(c->shape, &c->new, ORDER_PRIORITY) ||
+					oms_row_is_null(c->shape, &c->new, ORDER_IF_SHORT)))
+	{
+		static const int columns[] = {ORDER_WORKFLOW, ORDER_PRIORITY, ORDER_IF_SHORT};
+		Datum		values[3];
+		bool		nulls[3] = {false, false, false};
+		OwnerScope	scope;
+		MemoryContext caller = CurrentMemoryContext;
+
+		oms_become_owner(c->store, &scope);
+		oms_spi_begin();
+		if (oms_run(c->store, &read_channel, (Datum[]) {CStringGetTextDatum(channel)}) == 1)
+		{
+			MemoryContextSwitchTo(caller);
+			for (int i = 0; i < 3; i++)
+			{
+				bool		isnull;
+
+				if (oms_row_is_null(c->shape, &c->new, columns[i]))
+					values[i] = i == 1 ? oms_column(0, i + 1, &isnull)
+						: CStringGetTextDatum(oms_column_text(0, i + 1));
+				else
+					values[i] = oms_row_value(c->shape, &c->new, columns[i]);
+			}
+			set_values(c, 3, columns, values, nulls);
+		}
+		oms_spi_end();
+		oms_leave_owner(&scope);
+	}
+	if (oms_row_is_null(c->shape, &c->new, ORDER_STATUS) &&
+		!oms_row_is_null(c->shape, &c->new, ORDER_WORKFLOW))
+	{
+		Machine    *machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, ORDER_WORKFLOW),
+										  c->entity);
+
+		set_values(c, 1, (int[]) {ORDER_STATUS},
+				   (Datum[]) {CStringGetTextDatum(oms_machine_state_name(machine, machine->workflow->initial))},
+				   (bool[]) {false});
+	}
+}
+
+/*
+ * is_start tells whether an engine column has the value that a new row has.
+ */
+static bool
+is_start(const Case *c, int column)
+{
+	const ColumnRule *rule = &c->rules[column];
+	Datum		value = oms_row_value(c->shape, &c->new, column);
+
+	if (oms_row_is_null(c->shape, &c->new, column))
+		return true;			/* or NOT NULL refuses it */
+	if (rule->start)
+		return strcmp(TextDatumGetCString(value), rule->start) == 0;
+	switch (TupleDescAttr(RelationGetDescr(c->rel), c->shape->number[column] - 1)->atttypid)
+	{
+		case BOOLOID:
+			return !DatumGetBool(value);
+		case INT4OID:
+			return DatumGetInt32(value) == 0;
+		case INT8OID:
+			return DatumGetInt64(value) == 0;
+		case NUMERICOID:
+			return DatumGetBool(DirectFunctionCall2(numeric_eq, value,
+													DirectFunctionCall1(int4_numeric, Int32GetDatum(0))));
+		default:
+			return false;
+	}
+}
+
+/*
+ * refuse_engine_column says that a column is the engine's.
+ */
+static void
+refuse_engine_column(const Case *c, int column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_ENGINE_COLUMN),
+			 errmsg("column \"%s\" of %s \"%s\" is kept by the engine and cannot be written by hand",
+					c->rules[column].name, oms_entity_name(c->entity), row_name(c)),
+			 errhint("Insert the row or set the status that brings it about instead: lines, charges, "
+					 "holds, stock_movements, orders.status, fulfillments.status."),
+			 errtablecol(c->rel, c->shape->number[column])));
+}
+
+/*
+ * judge_insert judges a new row: it begins in its workflow's initial state,
+ * with engine columns as they start.  Only the engine makes fulfillments.
+ */
+static void
+judge_insert(Case *c)
+{
+	int			workflow = c->entity == ENTITY_ORDER ? (int) ORDER_WORKFLOW : (int) FULFILLMENT_WORKFLOW;
+	Machine    *machine;
+	char	   *status;
+	const char *initial;
+
+	if (oms_in_engine(c->store))
+		return;
+	if (c->entity == ENTITY_FULFILLMENT)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
+				 errmsg("fulfillments are made by the engine and cannot be inserted by hand"),
+				 errhint("Place an order, or divide a fulfillment with oms.split_fulfillment."),
+				 errtable(c->rel)));
+
+	status = oms_row_text(c->shape, &c->new, c->status);
+	if (status && !oms_row_is_null(c->shape, &c->new, workflow))
+	{
+		machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, workflow), c->entity);
+		initial = oms_machine_state_name(machine, machine->workflow->initial);
+		if (strcmp(status, initial) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_ILLEGAL_MOVE),
+					 errmsg("%s \"%s\" cannot begin in \"%s\", only in \"%s\"",
+							oms_entity_name(c->entity), row_name(c), status, initial),
+					 errdetail("\"%s\" is the initial state of workflow \"%s\".", initial, machine->name),
+					 errhint("Insert it there, or leave the status out, and move it by UPDATE."),
+					 errtablecol(c->rel, c->shape->number[c->status])));
+	}
+	for (int i = 0; i < c->ncolumns; i++)
+	{
+		if (c->rules[i].owner == ENGINE && !is_start(c, i))
+			refuse_engine_column(c, i);
+	}
+}
+
+/*
+ * differs tells whether the update changes a column.
+ */
+static bool
+differs(const Case *c, int column)
+{
+	int			i = c->shape->number[column] - 1;
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(c->rel), i);
+
+	if (c->old.nulls[i] != c->new.nulls[i])
+		return true;
+	if (c->old.nulls[i])
+		return false;
+	return !datum_image_eq(c->old.values[i], c->new.values[i],
+						   attribute->attbyval, attribute->attlen);
+}
+
+/*
+ * refuse_move says which moves there are instead of the one that is not.
+ */
+static void
+refuse_move(const Case *c, const Machine *machine, const char *from, const char *to)
+{
+	int			state = oms_machine_state(machine, from);
+	StringInfoData open;
+	bool		listed[WORKFLOW_MAX_STATES] = {false};
+
+	initStringInfo(&open);
+	for (int i = 0; state >= 0 && i < machine->workflow->nmoves; i++)
+	{
+		const MachineMove *move = &machine->moves[i];
+
+		if (move->from != state || listed[move->to])
+			continue;
+		listed[move->to] = true;
+		appendStringInfo(&open, "%s\"%s\"", open.len == 0 ? "" : ", ",
+						 oms_machine_state_name(machine, move->to));
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_ILLEGAL_MOVE),
+			 errmsg("%s \"%s\" cannot move from \"%s\" to \"%s\"", oms_entity_name(c->entity),
+					row_name(c), from, to),
+			 errdetail("It is in state \"%s\" of workflow \"%s\".", from, machine->name),
+			 open.len == 0 ? errhint("No move leaves this state.")
+			 : errhint("From there it can move to %s.", open.data),
+			 errtablecol(c->rel, c->shape->number[c->status])));
+}
+
+/*
+ * judge_status asks whether a change of status is a move of the workflow.
+ */
+static void
+judge_status(const Case *c)
+{
+	int			workflow = c->entity == ENTITY_ORDER ? (int) ORDER_WORKFLOW : (int) FULFILLMENT_WORKFLOW;
+	char	   *from = oms_row_text(c->shape, &c->old, c->status);
+	char	   *to = oms_row_text(c->shape, &c->new, c->status);
+	Machine    *machine;
+	int			from_state;
+	int			to_state;
+
+	if (!to || strcmp(from, to) == 0)
+		return;
+	machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, workflow), c->entity);
+	from_state = oms_machine_state(machine, from);
+	to_state = oms_machine_state(machine, to);
+	if (from_state < 0 || to_state < 0 ||
+		oms_workflow_find_move(machine->workflow, from_state, to_state, -1) < 0)
+		refuse_move(c, machine, from, to);
+}
+
+/*
+ * judge_update judges a change: fixed columns stay, engine columns change only
+ * by the engine's hand, the status only by a move.
+ */
+static void
+judge_update(Case *c, bool is_recheck)
+{
+	bool		by_engine = oms_row_int64(c->shape, &c->new, c->revision) !=
+		oms_row_int64(c->shape, &c->old, c->revision);
+	bool		moved = differs(c, c->status);
+
+	if (by_engine && (!oms_in_engine(c->store) ||
+					  oms_row_int64(c->shape, &c->new, c->revision) !=
+					  oms_row_int64(c->shape, &c->old, c->revision) + 1))
+		refuse_engine_column(c, c->revision);
+
+	for (int i = 0; i < c->ncolumns; i++)
+	{
+		const ColumnRule *rule = &c->rules[i];
+
+		if (rule->owner == PEOPLE || !differs(c, i))
+			continue;
+		if (rule->owner == FIXED)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_IMMUTABLE),
+					 errmsg("column \"%s\" of %s \"%s\" cannot change", rule->name,
+							oms_entity_name(c->entity), row_name(c)),
+					 errhint("It is fixed when the row is made."),
+					 errtablecol(c->rel, c->shape->number[i])));
+		/* filled in by oms_guard_row, in a person's update too */
+		if (is_recheck && moved && c->entity == ENTITY_ORDER && i == ORDER_CLOSED_AT)
+			continue;
+		if (!by_engine)
+			refuse_engine_column(c, i);
+	}
+	if (c->entity == ENTITY_FULFILLMENT && differs(c, FULFILLMENT_SHIP_TO_ID) &&
+		strcmp(oms_row_text(c->shape, &c->old, FULFILLMENT_STOCK_STATE), "issued") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_IMMUTABLE),
+				 errmsg("the address of fulfillment \"%s\" cannot change: its goods have left", row_name(c)),
+				 errtablecol(c->rel, c->shape->number[FULFILLMENT_SHIP_TO_ID])));
+	judge_status(c);
+}
+
+/*
+ * judge_delete lets drafts go: an order that is in its initial state and has
+ * taken no stock.
+ */
+static void
+judge_delete(Case *c)
+{
+	if (c->entity == ENTITY_ORDER && oms_row_is_null(c->shape, &c->new, ORDER_PLACED_AT))
+	{
+		Machine    *machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, ORDER_WORKFLOW),
+										  c->entity);
+		int			state = oms_machine_state(machine, oms_row_text(c->shape, &c->new, ORDER_STATUS));
+
+		if (state == machine->workflow->initial)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_IMMUTABLE),
+			 errmsg("%s \"%s\" cannot be deleted: it is in state \"%s\"", oms_entity_name(c->entity),
+					row_name(c), oms_row_text(c->shape, &c->new, c->status)),
+			 errhint("Only drafts can be deleted; cancel it instead."),
+			 errtable(c->rel)));
+}
+
+/*
+ * oms_edited_columns lists the columns that a person's update changed, as JSON,
+ * or returns NULL where it changed none.  Names alone: no personal data.
+ */
+char *
+oms_edited_columns(Relation rel, const Shape *shape, const RowValues *old, const RowValues *new)
+{
+	TupleDesc	tupdesc = RelationGetDescr(rel);
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(tupdesc, i);
+
+		if (attribute->attisdropped || attribute->attgenerated ||
+			(old->nulls[i] && new->nulls[i]))
+			continue;
+		if (old->nulls[i] != new->nulls[i] ||
+			!datum_image_eq(old->values[i], new->values[i], attribute->attbyval, attribute->attlen))
+		{
+			appendStringInfoString(&names, names.len == 0 ? "{\"columns\": [" : ", ");
+			escape_json(&names, NameStr(attribute->attname));
+		}
+	}
+	if (names.len == 0)
+		return NULL;
+	appendStringInfoString(&names, "]}");
+	return names.data;
+}

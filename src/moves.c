@@ -1,0 +1,528 @@
+/*
+ * moves.c
+ *	  What follows when orders or fulfillments have moved.
+ *
+ * Reached by the AFTER STATEMENT triggers oms_act_insert and oms_act_update
+ * through lifecycle.c, after judge.c has let each row pass.  The transition
+ * tables say which rows to look at, never what to do: the rows are locked and
+ * read again, guards are asked about what they are now, and actions claim what
+ * they consume by conditional updates.  All of it is set-based: a fixed number
+ * of statements, whatever the number of rows.
+ *
+ * In order: lock the orders, ask the guards, log the events, run the actions
+ * (in the order in which each move names them), then make the automatic moves
+ * that have become possible.  Those are UPDATEs of status like any other and
+ * come back here by the same triggers.
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/tuplestore.h"
+
+#include "event.h"
+#include "moves.h"
+#include "oms.h"
+#include "plan.h"
+
+static const StoreQuery move_rows[] = {
+	{
+		"UPDATE @.orders o SET status = m.to_status, revision = o.revision" PLUS "1"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS m(id, from_status, to_status)"
+		" WHERE o.id" EQ "m.id AND o.status" EQ "m.from_status",
+		3, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	},
+	{
+		"UPDATE @.fulfillments f SET status = m.to_status, revision = f.revision" PLUS "1"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS m(id, from_status, to_status)"
+		" WHERE f.id" EQ "m.id AND f.status" EQ "m.from_status",
+		3, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+	}
+};
+
+static const StoreQuery move_with_reason = {
+	"UPDATE @.fulfillments f SET status = m.to_status, status_reason = m.reason, revision = f.revision" PLUS "1"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
+	" AS m(id, from_status, to_status, reason)"
+	" WHERE f.id" EQ "m.id AND f.status" EQ "m.from_status AND f.stock_state" EQ "'reserved'",
+	4, {UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
+};
+
+static const StoreQuery fulfillments_of_orders = {
+	"SELECT f.id, f.order_id, f.number, f.workflow, f.status FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) ORDER BY f.id",
+	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery lock_fulfillments = {
+	"SELECT f.id FROM @.fulfillments f WHERE f.id" EQ "ANY ($1) ORDER BY f.id FOR NO KEY UPDATE SKIP LOCKED",
+	1, {UUIDARRAYOID}
+};
+
+/* What the transition tables say. */
+typedef struct Transition
+{
+	Mover	   *movers;			/* rows that moved or are new, in their order */
+	int			nmovers;
+	Events	   *edits;			/* what people edited */
+	Array	   *waiting;		/* orders that an automatic move may be open to */
+	Array	   *wakers;			/* orders whose fulfillments may go on */
+} Transition;
+
+static void read_transition(Store *store, TriggerData *trigger, EntityKind entity,
+							Transition *t);
+static void look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *shape,
+						const RowValues *old, const RowValues *new, Transition *t);
+static void choose_moves(Store *store, EntityKind entity, Mover *movers, int count);
+static void log_moves(Store *store, EntityKind entity, const Transition *t);
+static void run_actions(Store *store, EntityKind entity, Mover *movers, int count);
+static void wake_fulfillments(Store *store, const Array *order_ids);
+
+/*
+ * oms_act_moves does all that a statement on orders or fulfillments entails.
+ */
+void
+oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
+{
+	Transition	t;
+	OwnerScope	scope;
+
+	check_stack_depth();
+	oms_spi_begin();
+	read_transition(store, trigger, entity, &t);
+	if (t.nmovers > 0 || t.edits->order_ids->count > 0 || t.waiting->count > 0 || t.wakers->count > 0)
+	{
+		Array	   *ids = oms_array(UUIDOID, t.nmovers + t.waiting->count);
+		Array	   *order_ids = oms_array(UUIDOID, t.nmovers + t.waiting->count);
+		Mover	   *sorted = palloc_extended(Max(1, t.nmovers) * sizeof(Mover), MCXT_ALLOC_HUGE);
+
+		oms_become_owner(store, &scope);
+		memcpy(sorted, t.movers, t.nmovers * sizeof(Mover));
+		qsort(sorted, t.nmovers, sizeof(Mover), oms_uuid_cmp);
+		if (t.nmovers > 0)
+		{
+			oms_learn(store, entity, sorted, t.nmovers);
+			choose_moves(store, entity, sorted, t.nmovers);
+		}
+		log_moves(store, entity, &t);
+		run_actions(store, entity, sorted, t.nmovers);
+
+		for (int i = 0; i < t.nmovers; i++)
+		{
+			int			state = sorted[i].machine ? oms_machine_state(sorted[i].machine, sorted[i].to) : -1;
+
+			if (state < 0 || !sorted[i].machine->has_automatic[state])
+				continue;
+			oms_array_add_uuid(ids, &sorted[i].id);
+			oms_array_add_uuid(order_ids, &sorted[i].order_id);
+		}
+		for (int i = 0; i < t.waiting->count; i++)
+		{
+			oms_array_add(ids, t.waiting->values[i]);
+			oms_array_add(order_ids, t.waiting->values[i]);
+		}
+		oms_settle(store, entity, ids, order_ids);
+		wake_fulfillments(store, t.wakers);
+		oms_leave_owner(&scope);
+	}
+	oms_spi_end();
+}
+
+/*
+ * read_transition walks the transition tables side by side.
+ */
+static void
+read_transition(Store *store, TriggerData *trigger, EntityKind entity, Transition *t)
+{
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	const Shape *shape = oms_shape(trigger->tg_relation, entity);
+	Tuplestorestate *olds = trigger->tg_oldtable;
+	Tuplestorestate *news = trigger->tg_newtable;
+	TupleTableSlot *old_slot = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
+	TupleTableSlot *new_slot = MakeSingleTupleTableSlot(tupdesc, &TTSOpsMinimalTuple);
+
+	memset(t, 0, sizeof(Transition));
+	t->edits = oms_events(4);
+	t->waiting = oms_array(UUIDOID, 4);
+	t->wakers = oms_array(UUIDOID, 4);
+	t->movers = palloc_extended(Max(1, tuplestore_tuple_count(news)) * sizeof(Mover),
+								MCXT_ALLOC_HUGE);
+
+	if (olds)
+		tuplestore_rescan(olds);
+	tuplestore_rescan(news);
+	while (tuplestore_gettupleslot(news, true, false, new_slot))
+	{
+		RowValues	old = {NULL, NULL};
+		RowValues	new;
+
+		slot_getallattrs(new_slot);
+		new.values = new_slot->tts_values;
+		new.nulls = new_slot->tts_isnull;
+		if (olds)
+		{
+			if (!tuplestore_gettupleslot(olds, true, false, old_slot))
+				elog(ERROR, "transition tables differ in length");
+			slot_getallattrs(old_slot);
+			old.values = old_slot->tts_values;
+			old.nulls = old_slot->tts_isnull;
+		}
+		look_at_row(store, trigger, entity, shape, olds ? &old : NULL, &new, t);
+	}
+	ExecDropSingleTupleTableSlot(old_slot);
+	ExecDropSingleTupleTableSlot(new_slot);
+}
+
+/*
+ * may_move_by_itself asks whether an automatic move is open to an order as it
+ * was written, without a query: most writes of counters end here.
+ */
+static bool
+may_move_by_itself(Store *store, const Shape *shape, const RowValues *row)
+{
+	OrderFacts	facts;
+	Mover		mover = {.order = &facts};
+	Machine    *machine = oms_machine(store, oms_row_text(shape, row, ORDER_WORKFLOW), ENTITY_ORDER);
+	int			state = oms_machine_state(machine, oms_row_text(shape, row, ORDER_STATUS));
+	StringInfoData why;
+
+	if (state < 0 || !machine->has_automatic[state])
+		return false;
+	oms_order_facts(shape, row, &facts);
+	initStringInfo(&why);
+	for (int i = 0; i < machine->workflow->nmoves; i++)
+	{
+		const MachineMove *move = &machine->moves[i];
+		bool		open = true;
+
+		if (move->from != state || !move->is_automatic)
+			continue;
+		for (int j = 0; open && j < move->nguards; j++)
+			open = !move->guards[j].guard || move->guards[j].guard->holds(&mover, &why);
+		if (open)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * wakes tells whether a change of an order may let its fulfillments go on.
+ */
+static bool
+wakes(const Shape *shape, const RowValues *old, const RowValues *new)
+{
+	int64		before = oms_row_int64(shape, old, ORDER_UNITS_BACKORDERED) +
+		oms_row_int64(shape, old, ORDER_UNITS_SHORT);
+	int64		after = oms_row_int64(shape, new, ORDER_UNITS_BACKORDERED) +
+		oms_row_int64(shape, new, ORDER_UNITS_SHORT);
+
+	return (oms_row_is_null(shape, old, ORDER_CONFIRMED_AT) &&
+			!oms_row_is_null(shape, new, ORDER_CONFIRMED_AT)) ||
+		(DatumGetInt32(oms_row_value(shape, old, ORDER_OPEN_HOLDS)) > 0 &&
+		 DatumGetInt32(oms_row_value(shape, new, ORDER_OPEN_HOLDS)) == 0) ||
+		after < before ||
+		(DatumGetBool(oms_row_value(shape, old, ORDER_SHIP_COMPLETE)) &&
+		 !DatumGetBool(oms_row_value(shape, new, ORDER_SHIP_COMPLETE)));
+}
+
+/*
+ * look_at_row decides what one row of the transition tables means.
+ */
+static void
+look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *shape,
+			const RowValues *old, const RowValues *new, Transition *t)
+{
+	bool		is_order = entity == ENTITY_ORDER;
+	int			status = is_order ? (int) ORDER_STATUS : (int) FULFILLMENT_STATUS;
+	int			revision = is_order ? (int) ORDER_REVISION : (int) FULFILLMENT_REVISION;
+	int			workflow = is_order ? (int) ORDER_WORKFLOW : (int) FULFILLMENT_WORKFLOW;
+	pg_uuid_t	id = *DatumGetUUIDP(oms_row_value(shape, new, is_order ? (int) ORDER_ID : (int) FULFILLMENT_ID));
+	pg_uuid_t	order_id = *DatumGetUUIDP(oms_row_value(shape, new, is_order ? (int) ORDER_ID : (int) FULFILLMENT_ORDER_ID));
+	char	   *from = old ? oms_row_text(shape, old, status) : NULL;
+	char	   *to = oms_row_text(shape, new, status);
+
+	if (!from || strcmp(from, to) != 0)
+	{
+		Mover	   *mover = &t->movers[t->nmovers++];
+
+		memset(mover, 0, sizeof(Mover));
+		mover->id = id;
+		mover->order_id = order_id;
+		mover->from = from;
+		mover->to = to;
+		mover->machine = oms_machine(store, oms_row_text(shape, new, workflow), entity);
+		mover->reason = oms_row_text(shape, new, is_order ? (int) ORDER_STATUS_REASON : (int) FULFILLMENT_STATUS_REASON);
+	}
+	else if (oms_row_int64(shape, old, revision) == oms_row_int64(shape, new, revision))
+	{
+		char	   *detail = oms_edited_columns(trigger->tg_relation, shape, old, new);
+
+		if (detail)
+			oms_event_add(t->edits, &order_id, oms_entity_name(entity), &id, "edited", NULL, NULL, NULL, detail);
+	}
+	if (is_order && old)
+	{
+		if (strcmp(from, to) == 0 && may_move_by_itself(store, shape, new))
+			oms_array_add_uuid(t->waiting, &id);
+		if (wakes(shape, old, new))
+			oms_array_add_uuid(t->wakers, &id);
+	}
+}
+
+/*
+ * refuse raises OM002 for a move whose guards say no.
+ */
+static void
+refuse(EntityKind entity, const Mover *mover, const char *guard, const char *why)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_GUARD_REFUSED),
+			 errmsg("%s \"%s\" cannot move from \"%s\" to \"%s\": guard \"%s\" refuses, because %s",
+					oms_entity_name(entity), mover->number, mover->from, mover->to, guard, why),
+			 errdetail("It follows workflow \"%s\".", mover->machine->name),
+			 errhint("Bring about what the guard asks for, or change the workflow.")));
+}
+
+/*
+ * choose_moves finds the move that each row took: of those between its two
+ * states, the first whose guards hold.
+ */
+static void
+choose_moves(Store *store, EntityKind entity, Mover *movers, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		Mover	   *mover = &movers[i];
+		const char *first_guard = NULL;
+		char	   *first_why = NULL;
+		int			from;
+		int			to;
+
+		if (!mover->from || !mover->order)
+			continue;
+		from = oms_machine_state(mover->machine, mover->from);
+		to = oms_machine_state(mover->machine, mover->to);
+		for (int k = -1; (k = oms_workflow_find_move(mover->machine->workflow, from, to, k)) >= 0;)
+		{
+			const MachineMove *move = &mover->machine->moves[k];
+			const char *guard;
+			StringInfoData why;
+
+			initStringInfo(&why);
+			if (oms_guards_hold(store, move, mover, entity, &guard, &why))
+			{
+				mover->move = move;
+				break;
+			}
+			if (!first_guard)
+			{
+				first_guard = guard;
+				first_why = why.data;
+			}
+		}
+		if (!mover->move && first_guard)
+			refuse(entity, mover, first_guard, first_why);
+	}
+}
+
+/*
+ * log_moves writes an event for each row that is new or moved, and for edits.
+ */
+static void
+log_moves(Store *store, EntityKind entity, const Transition *t)
+{
+	for (int i = 0; i < t->nmovers; i++)
+	{
+		const Mover *mover = &t->movers[i];
+
+		oms_event_add(t->edits, &mover->order_id, oms_entity_name(entity), &mover->id,
+					  mover->from ? "moved" : "created", mover->from, mover->to, mover->reason, NULL);
+	}
+	oms_events_write(store, t->edits);
+}
+
+/*
+ * run_user_action calls an action that is a function of the store.
+ */
+static void
+run_user_action(Store *store, EntityKind entity, const Mover *mover, const char *name)
+{
+	const char *table = entity == ENTITY_ORDER ? "orders" : "fulfillments";
+	Datum		args[1] = {UUIDPGetDatum(&mover->id)};
+	Oid			types[1] = {UUIDOID};
+
+	if (!OidIsValid(oms_store_function(store, entity, name, VOIDOID)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
+				 errmsg("action \"%s\" of workflow \"%s\" does not exist", name, mover->machine->name),
+				 errhint("Create a function %s(%s) that returns void and belongs to the store's owner.",
+						 quote_qualified_identifier(store->name, name),
+						 quote_qualified_identifier(store->name, table))));
+	if (SPI_execute_with_args(psprintf("SELECT %s(r) FROM %s r WHERE r.id" EQ "$1",
+									   quote_qualified_identifier(store->name, name),
+									   quote_qualified_identifier(store->name, table)),
+							  1, types, args, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "SPI_execute_with_args failed for action \"%s\"", name);
+}
+
+/*
+ * run_actions runs the actions of all moves, step by step: first the first
+ * action of each move, rows with the same one together, then the second.
+ */
+static void
+run_actions(Store *store, EntityKind entity, Mover *movers, int count)
+{
+	Mover	  **rows = palloc_extended(Max(1, count) * sizeof(Mover *), MCXT_ALLOC_HUGE);
+	bool		more = true;
+
+	for (int step = 0; more; step++)
+	{
+		bool	   *done = palloc0(Max(1, count) * sizeof(bool));
+
+		more = false;
+		for (int i = 0; i < count; i++)
+		{
+			const Action *action;
+			int			nrows = 0;
+
+			if (done[i] || !movers[i].move || step >= movers[i].move->nactions)
+				continue;
+			more = true;
+			action = movers[i].move->actions[step].action;
+			if (!action)
+			{
+				run_user_action(store, entity, &movers[i], movers[i].move->actions[step].name);
+				continue;
+			}
+			for (int j = i; j < count; j++)
+			{
+				if (!movers[j].move || step >= movers[j].move->nactions ||
+					movers[j].move->actions[step].action != action)
+					continue;
+				done[j] = true;
+				rows[nrows++] = &movers[j];
+			}
+			action->act(store, rows, nrows);
+		}
+	}
+}
+
+/*
+ * oms_settle makes the automatic moves that are open to rows now: of each row
+ * the first whose guards hold.  What follows comes by the triggers.
+ */
+void
+oms_settle(Store *store, EntityKind entity, const Array *ids, const Array *order_ids)
+{
+	Mover	   *movers = palloc_extended(Max(1, ids->count) * sizeof(Mover),
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	Array	   *moved = oms_array(UUIDOID, ids->count);
+	Array	   *from = oms_array(TEXTOID, ids->count);
+	Array	   *to = oms_array(TEXTOID, ids->count);
+
+	if (ids->count == 0)
+		return;
+	for (int i = 0; i < ids->count; i++)
+	{
+		movers[i].id = *DatumGetUUIDP(ids->values[i]);
+		movers[i].order_id = *DatumGetUUIDP(order_ids->values[i]);
+	}
+	qsort(movers, ids->count, sizeof(Mover), oms_uuid_cmp);
+	oms_learn(store, entity, movers, ids->count);
+	for (int i = 0; i < ids->count; i++)
+	{
+		Mover	   *mover = &movers[i];
+		int			state = mover->status ? oms_machine_state(mover->machine, mover->status) : -1;
+		StringInfoData why;
+		const char *guard;
+
+		if (state < 0 || (i > 0 && oms_uuid_cmp(mover - 1, mover) == 0))
+			continue;
+		initStringInfo(&why);
+		for (int k = 0; k < mover->machine->workflow->nmoves; k++)
+		{
+			const MachineMove *move = &mover->machine->moves[k];
+
+			if (move->from != state || !move->is_automatic ||
+				!oms_guards_hold(store, move, mover, entity, &guard, &why))
+				continue;
+			oms_array_add_uuid(moved, &mover->id);
+			oms_array_add_text(from, mover->status);
+			oms_array_add_text(to, oms_machine_state_name(mover->machine, move->to));
+			break;
+		}
+	}
+	if (moved->count > 0)
+		(void) oms_run(store, &move_rows[entity], (Datum[]) {
+			oms_array_datum(moved), oms_array_datum(from), oms_array_datum(to)
+		});
+}
+
+/*
+ * wake_fulfillments makes the automatic moves of fulfillments that a change of
+ * their orders has opened.  Their orders are locked, so none is waited for.
+ */
+static void
+wake_fulfillments(Store *store, const Array *order_ids)
+{
+	Array	   *ids = oms_array(UUIDOID, 8);
+	Array	   *orders = oms_array(UUIDOID, 8);
+	char	  **numbers;
+	uint64		count;
+
+	if (order_ids->count == 0)
+		return;
+	count = oms_run(store, &fulfillments_of_orders, (Datum[]) {oms_array_datum(order_ids)});
+	numbers = palloc(Max(1, count) * sizeof(char *));
+	for (uint64 i = 0; i < count; i++)
+	{
+		Machine    *machine = oms_machine(store, oms_column_text(i, 4), ENTITY_FULFILLMENT);
+		int			state = oms_machine_state(machine, oms_column_text(i, 5));
+		pg_uuid_t	id = oms_column_uuid(i, 1);
+		pg_uuid_t	order_id = oms_column_uuid(i, 2);
+
+		if (state < 0 || !machine->has_automatic[state])
+			continue;
+		numbers[ids->count] = oms_column_text(i, 3);
+		oms_array_add_uuid(ids, &id);
+		oms_array_add_uuid(orders, &order_id);
+	}
+	if (ids->count == 0)
+		return;
+	count = oms_run(store, &lock_fulfillments, (Datum[]) {oms_array_datum(ids)});
+	for (int i = 0; i < ids->count; i++)
+	{
+		pg_uuid_t	locked = {{0}};
+
+		if (i < count)
+			locked = oms_column_uuid(i, 1);
+		if (i >= count || oms_uuid_cmp(&locked, DatumGetUUIDP(ids->values[i])) != 0)
+			oms_busy(numbers[i]);
+	}
+	oms_settle(store, ENTITY_FULFILLMENT, ids, orders);
+}
+
+/*
+ * oms_move_fulfillments moves fulfillments that hold stock, for a reason; one
+ * that is not as it was read is busy.
+ */
+void
+oms_move_fulfillments(Store *store, const Array *ids, const Array *from, const Array *to,
+					  const Array *reasons)
+{
+	uint64		moved;
+
+	if (ids->count == 0)
+		return;
+	moved = oms_run(store, &move_with_reason, (Datum[]) {
+		oms_array_datum(ids), oms_array_datum(from), oms_array_datum(to), oms_array_datum(reasons)
+	});
+	if (moved != ids->count)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a fulfillment was changed by another session meanwhile"),
+				 errhint("Retry the transaction.")));
+}

@@ -1,0 +1,17 @@
+/*
+ * moves.h
+ *	  What follows when orders or fulfillments have moved.
+ */
+#ifndef OMS_MOVES_H
+#define OMS_MOVES_H
+
+#include "facts.h"
+#include "machine.h"
+
+extern void oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity);
+extern void oms_settle(Store *store, EntityKind entity, const Array *ids,
+					   const Array *order_ids);
+extern void oms_move_fulfillments(Store *store, const Array *ids, const Array *from,
+								  const Array *to, const Array *reasons);
+
+#endif							/* OMS_MOVES_H */

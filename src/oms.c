@@ -1,0 +1,65 @@
+/*
+ * oms.c
+ *	  The module's entry: what happens when a backend loads the library.
+ *
+ * Nothing here is needed for correctness.  The one setting only labels the
+ * events that a session causes.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+#include "judge.h"
+#include "oms.h"
+#include "store.h"
+
+PG_MODULE_MAGIC;
+
+char	   *oms_actor_setting = NULL;
+
+void		_PG_init(void);
+
+PG_FUNCTION_INFO_V1(oms_actor);
+
+/*
+ * _PG_init defines the setting and has stores told of changes to the catalog.
+ */
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("oms.actor",
+							   "Who acts, as order_events and stock_movements record it.",
+							   "Empty means the current user.",
+							   &oms_actor_setting,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL, NULL, NULL);
+	MarkGUCPrefixReserved("oms");
+	oms_store_init();
+	oms_judge_init();
+}
+
+/*
+ * oms_current_actor returns who acts.  While the engine acts as the owner it
+ * is still who called: oms_become_owner sees to that.
+ */
+const char *
+oms_current_actor(void)
+{
+	if (oms_actor_setting && oms_actor_setting[0] != '\0')
+		return oms_actor_setting;
+	return GetUserNameFromId(GetUserId(), false);
+}
+
+/*
+ * oms_actor is oms_current_actor in SQL, for columns' defaults.
+ */
+Datum
+oms_actor(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(oms_current_actor()));
+}

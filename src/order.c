@@ -1,0 +1,558 @@
+/*
+ * order.c
+ *	  oms.place_order: a document becomes an order, in one call.
+ *
+ * It does as the caller what the caller could do in SQL: INSERT the order as a
+ * draft, its lines, charges and holds, UPDATE its status.  Privileges, row
+ * level security, defaults and triggers apply by themselves; the engine's part
+ * happens in the triggers.  The number of statements does not depend on the
+ * number of lines.
+ *
+ * (channel, external_ref) makes a call repeatable: whoever comes second, even
+ * at the same moment, waits for the first and gets its order.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+#include "utils/timestamp.h"
+
+#include "machine.h"
+#include "oms.h"
+#include "order.h"
+#include "plan.h"
+#include "rows.h"
+#include "uuid7.h"
+
+PG_FUNCTION_INFO_V1(oms_place_order);
+
+static const StoreQuery find_order = {
+	"SELECT o.id, o.document_hash FROM @.orders o WHERE o.channel" EQ "$1 AND o.external_ref" EQ "$2 FOR KEY SHARE",
+	2, {TEXTOID, TEXTOID}
+};
+
+static const StoreQuery read_channel = {
+	"SELECT c.order_workflow, c.if_short, c.priority::pg_catalog.int8, c.active FROM @.channels c WHERE c.code" EQ "$1",
+	1, {TEXTOID}
+};
+
+#define MISSING(kind, condition) \
+	"(w.kind" EQ "'" kind "' AND NOT EXISTS (SELECT FROM @." condition "))"
+
+/* The first code that is not there, or not active. */
+static const StoreQuery find_unknown = {
+	"SELECT w.place FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY AS w(kind, code, place)"
+	" WHERE " MISSING("sku", "skus s WHERE s.code" EQ "w.code AND s.active")
+	" OR " MISSING("method", "methods m WHERE m.code" EQ "w.code")
+	" OR " MISSING("location", "locations l WHERE l.code" EQ "w.code AND l.active")
+	" OR " MISSING("pickup_location", "locations l WHERE l.code" EQ "w.code AND l.active")
+	" ORDER BY w.place LIMIT 1",
+	2, {TEXTARRAYOID, TEXTARRAYOID}
+};
+
+static const StoreQuery find_source = {
+	"SELECT o.id FROM @.orders o WHERE o.number" EQ "$1", 1, {TEXTOID}
+};
+
+static const StoreQuery find_customer = {
+	"SELECT c.id, ($2 IS NULL OR c.name IS NOT DISTINCT FROM $2) AND ($3 IS NULL OR c.email IS NOT DISTINCT FROM $3)"
+	" AND ($4 IS NULL OR c.phone IS NOT DISTINCT FROM $4)"
+	" AND ($5 IS NULL OR c.attributes" EQ "$5::pg_catalog.jsonb)"
+	" FROM @.customers c WHERE c.code" EQ "$1",
+	5, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+};
+
+static const StoreQuery upsert_customer = {
+	"INSERT INTO @.customers AS c (code, name, email, phone, attributes)"
+	" VALUES ($1, $2, $3, $4, COALESCE($5::pg_catalog.jsonb, '{}'))"
+	" ON CONFLICT (code) DO UPDATE SET name = COALESCE($2, c.name), email = COALESCE($3, c.email),"
+	" phone = COALESCE($4, c.phone), attributes = COALESCE($5::pg_catalog.jsonb, c.attributes) RETURNING c.id",
+	5, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+};
+
+static const StoreQuery insert_addresses = {
+	"INSERT INTO @.addresses (id, name, company, line1, line2, city, region, postal_code, country, latitude, longitude,"
+	" phone, email) SELECT a.* FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
+	" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
+	" pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13)) AS a",
+	13, {
+		UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID, FLOAT8ARRAYOID, FLOAT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID
+	}
+};
+
+static const StoreQuery insert_order = {
+	"INSERT INTO @.orders (id, channel, external_ref, customer_id, workflow, currency, tax_included, po_number, priority,"
+	" ship_complete, if_short, source_order, source_kind, ship_to_id, bill_to_id, document_hash, ordered_at, attributes)"
+	" VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.bpchar, COALESCE($7, false), $8, $9, COALESCE($10, false), $11, $12, $13, $14, $15, $16,"
+	" COALESCE($17, pg_catalog.now()), COALESCE($18::pg_catalog.jsonb, '{}')) ON CONFLICT (channel, external_ref) DO NOTHING",
+	18, {
+		UUIDOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, INT4OID, BOOLOID, TEXTOID, UUIDOID,
+		TEXTOID, UUIDOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TEXTOID
+	}
+};
+
+static const StoreQuery insert_lines = {
+	"INSERT INTO @.order_lines (id, order_id, line_no, external_ref, parent_line_id, sku, quantity, unit_price, discount, tax,"
+	" description, method, location, pickup_location, ship_to_id, ship_group, attributes)"
+	" SELECT l.id, $1, l.line_no::pg_catalog.int4, l.external_ref, l.parent_line_id, l.sku, l.quantity, l.unit_price,"
+	" COALESCE(l.discount, 0), COALESCE(l.tax, 0), l.description, l.method, l.location, l.pickup_location, l.ship_to_id,"
+	" l.ship_group, COALESCE(l.attributes::pg_catalog.jsonb, '{}') FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3),"
+	" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
+	" pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13),"
+	" pg_catalog.unnest($14), pg_catalog.unnest($15), pg_catalog.unnest($16), pg_catalog.unnest($17))"
+	" AS l(id, line_no, external_ref, parent_line_id, sku, quantity, unit_price, discount, tax, description, method, location,"
+	" pickup_location, ship_to_id, ship_group, attributes)",
+	17, {
+		UUIDOID, UUIDARRAYOID, INT8ARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID,
+		NUMERICARRAYOID, NUMERICARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID,
+		TEXTARRAYOID, TEXTARRAYOID
+	}
+};
+
+static const StoreQuery insert_charges = {
+	"INSERT INTO @.order_charges (order_id, kind, label, amount, tax) SELECT $1, c.kind, c.label, c.amount, COALESCE(c.tax, 0)"
+	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))"
+	" AS c(kind, label, amount, tax)",
+	5, {UUIDOID, TEXTARRAYOID, TEXTARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID}
+};
+
+static const StoreQuery insert_holds = {
+	"INSERT INTO @.order_holds (order_id, kind, reason, expires_at) SELECT $1, h.kind, h.reason, h.expires_at"
+	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS h(kind, reason, expires_at)",
+	4, {UUIDOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static const StoreQuery check_total = {
+	"SELECT o.total FROM @.orders o WHERE o.id" EQ "$1", 1, {UUIDOID}
+};
+
+static const StoreQuery set_status = {
+	"UPDATE @.orders SET status = $2 WHERE id" EQ "$1", 2, {UUIDOID, TEXTOID}
+};
+
+static const StoreQuery read_result = {
+	"SELECT o.id, o.number, o.status, o.total, o.units_short, o.units_backordered, $2 FROM @.orders o WHERE o.id" EQ "$1",
+	2, {UUIDOID, BOOLOID}
+};
+
+static bool find_repeated(Store *store, const OrderDocument *doc, pg_uuid_t *id);
+static void check_codes(Store *store, const OrderDocument *doc);
+static bool write_order(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const char **status);
+static void write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id,
+						const pg_uuid_t *addresses);
+static void write_charges_and_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
+static void check_total_of(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
+
+/*
+ * oms_place_order is oms.place_order(store, document).
+ */
+Datum
+oms_place_order(PG_FUNCTION_ARGS)
+{
+	Store	   *store = oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	OrderDocument *doc = oms_parse_order(PG_GETARG_JSONB_P(1));
+	MemoryContext caller = CurrentMemoryContext;
+	TupleDesc	tupdesc;
+	Datum		values[7];
+	bool		nulls[7];
+	bool		repeated;
+	pg_uuid_t	id;
+	HeapTuple	result;
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "place_order must return a row");
+	tupdesc = BlessTupleDesc(tupdesc);
+	oms_spi_begin();
+	repeated = find_repeated(store, doc, &id);
+	if (!repeated)
+	{
+		const char *status;
+
+		check_codes(store, doc);
+		oms_uuid7(&id);
+		repeated = !write_order(store, doc, &id, &status);
+		if (repeated)
+		{
+			if (!find_repeated(store, doc, &id))
+				ereport(ERROR,
+						(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						 errmsg("order \"%s\" of channel \"%s\" is being placed by another session",
+								doc->fields[DOC_EXTERNAL_REF].text, doc->fields[DOC_CHANNEL].text),
+						 errhint("Retry the transaction.")));
+		}
+		else
+			(void) oms_run(store, &set_status, (Datum[]) {UUIDPGetDatum(&id), CStringGetTextDatum(status)});
+	}
+	if (oms_run(store, &read_result, (Datum[]) {UUIDPGetDatum(&id), BoolGetDatum(repeated)}) != 1)
+		elog(ERROR, "the order that was placed is not visible");
+	for (int i = 0; i < 7; i++)
+		values[i] = oms_column(0, i + 1, &nulls[i]);
+	MemoryContextSwitchTo(caller);
+	result = heap_form_tuple(tupdesc, values, nulls);
+	oms_spi_end();
+	PG_RETURN_DATUM(HeapTupleGetDatum(result));
+}
+
+/*
+ * text_or_null returns a field's text for an argument.
+ */
+static Datum
+text_or_null(const FieldValue *value, char *null)
+{
+	*null = value->is_set ? ' ' : 'n';
+	return value->is_set ? CStringGetTextDatum(value->text ? value->text : value->json) : (Datum) 0;
+}
+
+/*
+ * find_repeated finds the order that this document made before.  Another
+ * document with its reference is OM007.  The lock has it committed before it
+ * is acknowledged again.
+ */
+static bool
+find_repeated(Store *store, const OrderDocument *doc, pg_uuid_t *id)
+{
+	const FieldValue *fields = doc->fields;
+	bool		isnull;
+	Datum		hash;
+
+	if (!fields[DOC_EXTERNAL_REF].is_set ||
+		oms_run(store, &find_order, (Datum[]) {
+			CStringGetTextDatum(fields[DOC_CHANNEL].text), CStringGetTextDatum(fields[DOC_EXTERNAL_REF].text)
+		}) == 0)
+		return false;
+	*id = oms_column_uuid(0, 1);
+	hash = oms_column(0, 2, &isnull);
+	if (isnull || !DatumGetBool(DirectFunctionCall2(byteaeq, hash, PointerGetDatum(doc->hash))))
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_REFERENCE_REUSED),
+				 errmsg("external_ref \"%s\" of channel \"%s\" was used before, with another document",
+						fields[DOC_EXTERNAL_REF].text, fields[DOC_CHANNEL].text),
+				 errhint("The same document may be sent again; another order needs another reference.")));
+	return true;
+}
+
+/*
+ * check_codes refuses codes that the store does not know, the first of them.
+ */
+static void
+check_codes(Store *store, const OrderDocument *doc)
+{
+	static const struct
+	{
+		int			field;
+		const char *name;
+	}			kinds[] = {
+		{LINE_SKU, "sku"}, {LINE_METHOD, "method"}, {LINE_LOCATION, "location"},
+		{LINE_PICKUP_LOCATION, "pickup_location"}
+	};
+	Array	   *names = oms_array(TEXTOID, doc->nlines * 2);
+	Array	   *codes = oms_array(TEXTOID, doc->nlines * 2);
+	int		   *lines = palloc(Max(1, doc->nlines) * lengthof(kinds) * sizeof(int));
+
+	for (int i = 0; i < doc->nlines; i++)
+	{
+		for (int k = 0; k < (int) lengthof(kinds); k++)
+		{
+			const FieldValue *value = &doc->lines[i][kinds[k].field];
+
+			if (!value->is_set)
+				continue;
+			lines[names->count] = i;
+			oms_array_add_text(names, kinds[k].name);
+			oms_array_add_text(codes, value->text);
+		}
+	}
+	if (names->count > 0 &&
+		oms_run(store, &find_unknown, (Datum[]) {oms_array_datum(names), oms_array_datum(codes)}) > 0)
+	{
+		int			i = (int) oms_column_int64(0, 1) - 1;
+		char	   *name = TextDatumGetCString(names->values[i]);
+
+		oms_document_fault(psprintf("lines[%d]", lines[i]), name,
+						   psprintf("unknown %s \"%s\"", strcmp(name, "pickup_location") == 0 ? "location" : name,
+									TextDatumGetCString(codes->values[i])));
+	}
+}
+
+/*
+ * write_customer returns the customer's id, having written what the document
+ * says of them where that is new.
+ */
+static bool
+write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id)
+{
+	const FieldValue *customer = &doc->fields[DOC_CUSTOMER];
+	const FieldValue *code = customer->text ? customer : &doc->customer[CUSTOMER_CODE];
+	Datum		args[5];
+	char		nulls[6] = "     ";
+
+	if (!customer->is_set)
+		return false;
+	args[0] = CStringGetTextDatum(code->text);
+	for (int i = 1; i < 5; i++)
+		args[i] = text_or_null(&doc->customer[i], &nulls[i]);
+	if (oms_run_nulls(store, &find_customer, args, nulls) > 0)
+	{
+		*id = oms_column_uuid(0, 1);
+		if (oms_column_bool(0, 2))
+			return true;
+	}
+	else if (customer->text)
+		oms_document_fault("customer", NULL, psprintf("unknown customer \"%s\"", code->text));
+	if (oms_run_nulls(store, &upsert_customer, args, nulls) == 1)
+		*id = oms_column_uuid(0, 1);
+	return true;
+}
+
+/*
+ * write_addresses inserts the document's addresses and returns their ids.
+ */
+static pg_uuid_t *
+write_addresses(Store *store, const OrderDocument *doc)
+{
+	pg_uuid_t  *ids = palloc(Max(1, doc->naddresses) * sizeof(pg_uuid_t));
+	Array	   *arrays[ADDRESS_FIELDS + 1];
+	Datum		args[ADDRESS_FIELDS + 1];
+
+	if (doc->naddresses == 0)
+		return ids;
+	arrays[0] = oms_array(UUIDOID, doc->naddresses);
+	for (int f = 0; f < ADDRESS_FIELDS; f++)
+		arrays[f + 1] = oms_array(f == ADDRESS_LATITUDE || f == ADDRESS_LONGITUDE ? FLOAT8OID : TEXTOID,
+								  doc->naddresses);
+	for (int i = 0; i < doc->naddresses; i++)
+	{
+		oms_uuid7(&ids[i]);
+		oms_array_add_uuid(arrays[0], &ids[i]);
+		for (int f = 0; f < ADDRESS_FIELDS; f++)
+		{
+			const FieldValue *value = &doc->addresses[i][f];
+
+			if (value->is_set && !value->text)
+				oms_array_add(arrays[f + 1], DirectFunctionCall1(numeric_float8, value->number));
+			else
+				oms_array_add_text(arrays[f + 1], value->text);
+		}
+	}
+	for (int f = 0; f <= ADDRESS_FIELDS; f++)
+		args[f] = oms_array_datum(arrays[f]);
+	(void) oms_run(store, &insert_addresses, args);
+	return ids;
+}
+
+/*
+ * find_source_order returns the order that this one follows.
+ */
+static bool
+find_source_order(Store *store, const OrderDocument *doc, pg_uuid_t *id)
+{
+	const FieldValue *source = &doc->fields[DOC_SOURCE_ORDER];
+
+	if (!source->is_set)
+		return false;
+	if (oms_run(store, &find_source, (Datum[]) {CStringGetTextDatum(source->text)}) == 0)
+		oms_document_fault("source_order", NULL, psprintf("unknown order \"%s\"", source->text));
+	*id = oms_column_uuid(0, 1);
+	return true;
+}
+
+/*
+ * reserving_state returns where an order of this workflow goes to be placed:
+ * by the first move of a person's from the initial state that does reserve.
+ */
+static const char *
+reserving_state(Store *store, const char *workflow)
+{
+	Machine    *machine = oms_machine(store, workflow, ENTITY_ORDER);
+	const MachineMove *move = oms_machine_move_by_action(machine, machine->workflow->initial, "reserve");
+
+	if (!move || move->is_automatic)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
+				 errmsg("workflow \"%s\" has no move from \"%s\" that does reserve", workflow,
+						oms_machine_state_name(machine, machine->workflow->initial)),
+				 errhint("Give it one that is not automatic, such as \"draft -> placed do reserve\".")));
+	return oms_machine_state_name(machine, move->to);
+}
+
+/*
+ * write_order writes the order as a draft with all that belongs to it.
+ * Returns false where another session placed it first.
+ */
+static bool
+write_order(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const char **status)
+{
+	const FieldValue *f = doc->fields;
+	Datum		args[18];
+	char		nulls[19] = "                  ";
+	pg_uuid_t	customer;
+	pg_uuid_t	source;
+	pg_uuid_t  *addresses;
+	char	   *workflow;
+	char	   *if_short;
+	int64		priority;
+
+	if (oms_run(store, &read_channel, (Datum[]) {CStringGetTextDatum(f[DOC_CHANNEL].text)}) == 0)
+		oms_document_fault("channel", NULL, psprintf("unknown channel \"%s\"", f[DOC_CHANNEL].text));
+	if (!oms_column_bool(0, 4))
+		oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", f[DOC_CHANNEL].text));
+	workflow = oms_column_text(0, 1);
+	if_short = f[DOC_IF_SHORT].is_set ? f[DOC_IF_SHORT].text : oms_column_text(0, 2);
+	priority = f[DOC_PRIORITY].is_set ? f[DOC_PRIORITY].integer : oms_column_int64(0, 3);
+	*status = reserving_state(store, workflow);
+
+	nulls[3] = write_customer(store, doc, &customer) ? ' ' : 'n';
+	nulls[11] = find_source_order(store, doc, &source) ? ' ' : 'n';
+	addresses = write_addresses(store, doc);
+	args[0] = UUIDPGetDatum(id);
+	args[1] = CStringGetTextDatum(f[DOC_CHANNEL].text);
+	args[2] = text_or_null(&f[DOC_EXTERNAL_REF], &nulls[2]);
+	args[3] = UUIDPGetDatum(&customer);
+	args[4] = CStringGetTextDatum(workflow);
+	args[5] = CStringGetTextDatum(f[DOC_CURRENCY].text);
+	args[6] = BoolGetDatum(f[DOC_TAX_INCLUDED].boolean);
+	args[7] = text_or_null(&f[DOC_PO_NUMBER], &nulls[7]);
+	args[8] = Int32GetDatum((int32) priority);
+	args[9] = BoolGetDatum(f[DOC_SHIP_COMPLETE].boolean);
+	args[10] = CStringGetTextDatum(if_short);
+	args[11] = UUIDPGetDatum(&source);
+	args[12] = text_or_null(&f[DOC_SOURCE_KIND], &nulls[12]);
+	args[13] = doc->ship_to < 0 ? (Datum) 0 : UUIDPGetDatum(&addresses[doc->ship_to]);
+	nulls[13] = doc->ship_to < 0 ? 'n' : ' ';
+	args[14] = doc->bill_to < 0 ? (Datum) 0 : UUIDPGetDatum(&addresses[doc->bill_to]);
+	nulls[14] = doc->bill_to < 0 ? 'n' : ' ';
+	args[15] = PointerGetDatum(doc->hash);
+	args[16] = TimestampTzGetDatum(f[DOC_ORDERED_AT].time);
+	nulls[16] = f[DOC_ORDERED_AT].is_set ? ' ' : 'n';
+	args[17] = text_or_null(&f[DOC_ATTRIBUTES], &nulls[17]);
+	if (oms_run_nulls(store, &insert_order, args, nulls) == 0)
+		return false;
+	write_lines(store, doc, id, addresses);
+	write_charges_and_holds(store, doc, id);
+	check_total_of(store, doc, id);
+	return true;
+}
+
+/*
+ * write_lines inserts the lines.
+ */
+static void
+write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const pg_uuid_t *addresses)
+{
+	static const int texts[] = {
+		LINE_EXTERNAL_REF, LINE_SKU, LINE_DESCRIPTION, LINE_METHOD, LINE_LOCATION, LINE_PICKUP_LOCATION,
+		LINE_SHIP_GROUP
+	};
+	static const int text_args[] = {3, 5, 10, 11, 12, 13, 15};
+	static const int moneys[] = {LINE_UNIT_PRICE, LINE_DISCOUNT, LINE_TAX};
+	Array	   *arrays[17];
+	Datum		args[17];
+	pg_uuid_t  *ids = palloc(Max(1, doc->nlines) * sizeof(pg_uuid_t));
+
+	if (doc->nlines == 0)
+		return;
+	for (int i = 1; i < 17; i++)
+		arrays[i] = oms_array(i == 1 || i == 4 || i == 14 ? UUIDOID : i == 2 || i == 6 ? INT8OID
+							  : i >= 7 && i <= 9 ? NUMERICOID : TEXTOID, doc->nlines);
+	for (int i = 0; i < doc->nlines; i++)
+		oms_uuid7(&ids[i]);
+	for (int i = 0; i < doc->nlines; i++)
+	{
+		const FieldValue *line = doc->lines[i];
+		int			address = doc->line_ship_to[i];
+
+		oms_array_add_uuid(arrays[1], &ids[i]);
+		oms_array_add_int64(arrays[2], line[LINE_LINE].integer);
+		oms_array_add_uuid(arrays[4], line[LINE_PARENT].is_set ? &ids[line[LINE_PARENT].integer] : NULL);
+		oms_array_add_int64(arrays[6], line[LINE_QUANTITY].integer);
+		oms_array_add_uuid(arrays[14], address < 0 ? NULL : &addresses[address]);
+		oms_array_add_text(arrays[16], line[LINE_ATTRIBUTES].json);
+		for (int k = 0; k < (int) lengthof(texts); k++)
+			oms_array_add_text(arrays[text_args[k]], line[texts[k]].text);
+		for (int k = 0; k < (int) lengthof(moneys); k++)
+		{
+			if (line[moneys[k]].is_set)
+				oms_array_add(arrays[7 + k], line[moneys[k]].number);
+			else
+				oms_array_add_null(arrays[7 + k]);
+		}
+	}
+	args[0] = UUIDPGetDatum(id);
+	for (int i = 1; i < 17; i++)
+		args[i] = oms_array_datum(arrays[i]);
+	(void) oms_run(store, &insert_lines, args);
+}
+
+/*
+ * write_charges_and_holds inserts both.
+ */
+static void
+write_charges_and_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id)
+{
+	Array	   *kinds = oms_array(TEXTOID, doc->ncharges);
+	Array	   *labels = oms_array(TEXTOID, doc->ncharges);
+	Array	   *amounts = oms_array(NUMERICOID, doc->ncharges);
+	Array	   *taxes = oms_array(NUMERICOID, doc->ncharges);
+	Array	   *hold_kinds = oms_array(TEXTOID, doc->nholds);
+	Array	   *reasons = oms_array(TEXTOID, doc->nholds);
+	Array	   *expiries = oms_array(TIMESTAMPTZOID, doc->nholds);
+
+	for (int i = 0; i < doc->ncharges; i++)
+	{
+		const FieldValue *charge = doc->charges[i];
+
+		oms_array_add_text(kinds, charge[CHARGE_KIND].text);
+		oms_array_add_text(labels, charge[CHARGE_LABEL].text);
+		oms_array_add(amounts, charge[CHARGE_AMOUNT].number);
+		if (charge[CHARGE_TAX].is_set)
+			oms_array_add(taxes, charge[CHARGE_TAX].number);
+		else
+			oms_array_add_null(taxes);
+	}
+	if (doc->ncharges > 0)
+		(void) oms_run(store, &insert_charges, (Datum[]) {
+			UUIDPGetDatum(id), oms_array_datum(kinds), oms_array_datum(labels), oms_array_datum(amounts),
+			oms_array_datum(taxes)
+		});
+
+	for (int i = 0; i < doc->nholds; i++)
+	{
+		const FieldValue *hold = doc->holds[i];
+
+		oms_array_add_text(hold_kinds, hold[HOLD_KIND].text);
+		oms_array_add_text(reasons, hold[HOLD_REASON].text);
+		if (hold[HOLD_EXPIRES_AT].is_set)
+			oms_array_add(expiries, TimestampTzGetDatum(hold[HOLD_EXPIRES_AT].time));
+		else
+			oms_array_add_null(expiries);
+	}
+	if (doc->nholds > 0)
+		(void) oms_run(store, &insert_holds, (Datum[]) {
+			UUIDPGetDatum(id), oms_array_datum(hold_kinds), oms_array_datum(reasons), oms_array_datum(expiries)
+		});
+}
+
+/*
+ * check_total_of compares the total that the document gives with the order's.
+ */
+static void
+check_total_of(Store *store, const OrderDocument *doc, const pg_uuid_t *id)
+{
+	const FieldValue *total = &doc->fields[DOC_TOTAL];
+	bool		isnull;
+	Datum		real;
+
+	if (!total->is_set || oms_run(store, &check_total, (Datum[]) {UUIDPGetDatum(id)}) == 0)
+		return;
+	real = oms_column(0, 1, &isnull);
+	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, real, total->number)))
+		oms_document_fault("total", NULL,
+						   psprintf("lines and charges make %s, not %s",
+									DatumGetCString(DirectFunctionCall1(numeric_out, real)),
+									DatumGetCString(DirectFunctionCall1(numeric_out, total->number))));
+}

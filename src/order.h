@@ -1,0 +1,77 @@
+/*
+ * order.h
+ *	  A parsed order document, between its parser and its writer.
+ */
+#ifndef OMS_ORDER_H
+#define OMS_ORDER_H
+
+#include "document.h"
+#include "store.h"
+#include "utils/uuid.h"
+
+enum OrderField
+{
+	DOC_CHANNEL, DOC_EXTERNAL_REF, DOC_ORDERED_AT, DOC_CURRENCY, DOC_TAX_INCLUDED, DOC_CUSTOMER,
+	DOC_SHIP_TO, DOC_BILL_TO, DOC_PO_NUMBER, DOC_PRIORITY, DOC_SHIP_COMPLETE, DOC_IF_SHORT,
+	DOC_SOURCE_ORDER, DOC_SOURCE_KIND, DOC_LINES, DOC_CHARGES, DOC_HOLDS, DOC_STOCK_HOLD,
+	DOC_PAYMENTS, DOC_TOTAL, DOC_ATTRIBUTES, DOC_FIELDS
+};
+
+enum LineField
+{
+	LINE_LINE, LINE_EXTERNAL_REF, LINE_PARENT, LINE_SKU, LINE_QUANTITY, LINE_UNIT_PRICE,
+	LINE_DISCOUNT, LINE_TAX, LINE_DESCRIPTION, LINE_METHOD, LINE_LOCATION,
+	LINE_PICKUP_LOCATION, LINE_SHIP_TO, LINE_SHIP_GROUP, LINE_ATTRIBUTES, LINE_FIELDS
+};
+
+enum CustomerField
+{
+	CUSTOMER_CODE, CUSTOMER_NAME, CUSTOMER_EMAIL, CUSTOMER_PHONE, CUSTOMER_ATTRIBUTES, CUSTOMER_FIELDS
+};
+
+enum AddressField
+{
+	ADDRESS_NAME, ADDRESS_COMPANY, ADDRESS_LINE1, ADDRESS_LINE2, ADDRESS_CITY, ADDRESS_REGION,
+	ADDRESS_POSTAL_CODE, ADDRESS_COUNTRY, ADDRESS_LATITUDE, ADDRESS_LONGITUDE, ADDRESS_PHONE,
+	ADDRESS_EMAIL, ADDRESS_FIELDS
+};
+
+enum ChargeField
+{
+	CHARGE_KIND, CHARGE_LABEL, CHARGE_AMOUNT, CHARGE_TAX, CHARGE_FIELDS
+};
+
+enum HoldField
+{
+	HOLD_KIND, HOLD_REASON, HOLD_EXPIRES_AT, HOLD_FIELDS
+};
+
+typedef FieldValue LineValues[LINE_FIELDS];
+typedef FieldValue ChargeValues[CHARGE_FIELDS];
+typedef FieldValue HoldValues[HOLD_FIELDS];
+typedef FieldValue AddressValues[ADDRESS_FIELDS];
+
+typedef struct OrderDocument
+{
+	FieldValue	fields[DOC_FIELDS];
+	FieldValue	customer[CUSTOMER_FIELDS];	/* where customer is an object */
+	int			nlines;
+	LineValues *lines;
+	int			ncharges;
+	ChargeValues *charges;
+	int			nholds;
+	HoldValues *holds;
+
+	/* the distinct addresses, and which of them goes where; -1: none */
+	int			naddresses;
+	AddressValues *addresses;
+	int			ship_to;
+	int			bill_to;
+	int		   *line_ship_to;
+
+	bytea	   *hash;
+} OrderDocument;
+
+extern OrderDocument *oms_parse_order(Jsonb *document);
+
+#endif							/* OMS_ORDER_H */

@@ -1,0 +1,315 @@
+/*
+ * order_actions.c
+ *	  What an order's moves do: reserve, confirm, release.
+ *
+ * Reached from moves.c for all rows of a statement at once, as the owner, with
+ * the orders locked and read.  Each action claims what it consumes: reserve
+ * orders without placed_at, confirm those without confirmed_at, release
+ * fulfillments whose stock is reserved.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+
+#include "actions.h"
+#include "event.h"
+#include "moves.h"
+#include "oms.h"
+#include "plan.h"
+#include "sourcing.h"
+#include "units.h"
+
+static void act_reserve(Store *store, Mover **rows, int count);
+static void act_confirm(Store *store, Mover **rows, int count);
+static void act_release(Store *store, Mover **rows, int count);
+
+const Action oms_order_actions[] = {
+	{"reserve", act_reserve},
+	{"confirm", act_confirm},
+	{"release", act_release},
+	{NULL, NULL}
+};
+
+static const StoreQuery read_demands = {
+	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow, m.by_partner,"
+	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id)"
+	" FROM @.orders o JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
+	" JOIN @.channels c ON c.code" EQ "o.channel"
+	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(l.method, s.default_method, c.default_method)"
+	" WHERE o.id" EQ "ANY ($1) ORDER BY o.priority, o.id, l.line_no",
+	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery orders_of_nothing = {
+	"SELECT o.number FROM @.orders o WHERE o.id" EQ "ANY ($1) AND o.units" EQ "0"
+	" AND NOT EXISTS (SELECT FROM @.order_charges c WHERE c.order_id" EQ "o.id) LIMIT 1",
+	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery insert_stock_holds = {
+	"INSERT INTO @.order_holds (order_id, kind, reason, placed_by)"
+	" SELECT h.id, 'stock', 'units are short', $2 FROM ROWS FROM (pg_catalog.unnest($1)) AS h(id)",
+	2, {UUIDARRAYOID, TEXTOID}
+};
+
+static const StoreQuery confirm_orders = {
+	"UPDATE @.orders o SET confirmed_at = pg_catalog.now(), revision = o.revision" PLUS "1"
+	" WHERE o.id" EQ "ANY ($1) AND o.confirmed_at IS NULL",
+	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery lock_reserved = {
+	"WITH locked AS (SELECT f.id FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) AND f.stock_state" EQ "'reserved'"
+	" ORDER BY f.id FOR NO KEY UPDATE SKIP LOCKED)"
+	" SELECT f.id, f.order_id, f.number, f.workflow, f.status, k.id IS NULL"
+	" FROM @.fulfillments f LEFT JOIN locked k ON k.id" EQ "f.id"
+	" WHERE f.order_id" EQ "ANY ($1) AND f.stock_state" EQ "'reserved' ORDER BY f.id",
+	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery read_waiting_lines = {
+	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.backordered, l.short FROM @.order_lines l"
+	" WHERE l.order_id" EQ "ANY ($1) AND (l.backordered" GT "0 OR l.short" GT "0) ORDER BY l.id",
+	1, {UUIDARRAYOID}
+};
+
+/*
+ * oms_mover_ids returns the rows' ids as an array.
+ */
+Array *
+oms_mover_ids(Mover **rows, int count)
+{
+	Array	   *ids = oms_array(UUIDOID, count);
+
+	for (int i = 0; i < count; i++)
+		oms_array_add_uuid(ids, &rows[i]->id);
+	return ids;
+}
+
+/*
+ * find_row finds a row of the action by id; rows are sorted by it.
+ */
+static const Mover *
+find_row(Mover **rows, int count, const pg_uuid_t *id)
+{
+	int			low = 0;
+	int			high = count - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		int			order = oms_uuid_cmp(id, &rows[middle]->id);
+
+		if (order == 0)
+			return rows[middle];
+		if (order < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+	return NULL;
+}
+
+/*
+ * require_content refuses orders with neither line nor charge, and such as
+ * would cost less than nothing.
+ */
+static void
+require_content(Store *store, Mover **rows, int count, const Array *ids)
+{
+	Datum		zero = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
+
+	for (int i = 0; i < count; i++)
+	{
+		const OrderFacts *order = rows[i]->order;
+
+		if (DatumGetBool(DirectFunctionCall2(numeric_lt, order->total, zero)))
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_DOCUMENT),
+					 errmsg("total: order \"%s\" would cost %s", order->number,
+							DatumGetCString(DirectFunctionCall1(numeric_out, order->total))),
+					 errhint("Discounts cannot exceed what they are given on.")));
+	}
+	if (oms_run(store, &orders_of_nothing, (Datum[]) {oms_array_datum(ids)}) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_DOCUMENT),
+				 errmsg("lines: order \"%s\" has neither line nor charge", oms_column_text(0, 1)),
+				 errhint("Insert its order_lines or order_charges before it is placed.")));
+}
+
+/*
+ * read_demand_rows reads what the orders want.
+ */
+static void
+read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourcing *sourcing)
+{
+	uint64		found = oms_run(store, &read_demands, (Datum[]) {oms_array_datum(ids)});
+
+	sourcing->demands = palloc_extended(Max(1, found) * sizeof(Demand), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	sourcing->count = (int) found;
+	for (uint64 i = 0; i < found; i++)
+	{
+		Demand	   *demand = &sourcing->demands[i];
+		const Mover *row;
+
+		demand->order_id = oms_column_uuid(i, 1);
+		row = find_row(rows, count, &demand->order_id);
+		demand->order_number = row->order->number;
+		demand->may_be_short = row->order->hold_if_short;
+		demand->line_id = oms_column_uuid(i, 2);
+		demand->line_no = (int) oms_column_int64(i, 3);
+		demand->sku = oms_column_text(i, 4);
+		demand->tracked = oms_column_bool(i, 5);
+		demand->quantity = oms_column_int64(i, 6);
+		demand->method = oms_column_text(i, 7);
+		if (!demand->method)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_NO_LOCATION),
+					 errmsg("line %d of order \"%s\" has no method", demand->line_no, demand->order_number),
+					 errhint("Give the line a method, its SKU a default_method or its channel a default_method.")));
+		demand->workflow = oms_column_text(i, 8);
+		demand->by_partner = oms_column_bool(i, 9);
+		demand->location = oms_column_text(i, 10);
+		demand->pickup_location = oms_column_text(i, 11);
+		demand->ship_group = oms_column_text(i, 12);
+		demand->has_ship_to = !oms_column_is_null(i, 13);
+		if (demand->has_ship_to)
+			demand->ship_to = oms_column_uuid(i, 13);
+	}
+}
+
+/*
+ * act_reserve takes stock for orders: lines are fixed from here on.  What is
+ * not found is refused (OM003), or becomes short and holds the order.
+ */
+static void
+act_reserve(Store *store, Mover **rows, int count)
+{
+	Mover	  **claimed = palloc(Max(1, count) * sizeof(Mover *));
+	int			nclaimed = 0;
+	Sourcing	sourcing = {0};
+	UnitChanges *units;
+	Events	   *events = oms_events(count);
+	Array	   *held = oms_array(UUIDOID, 4);
+	Array	   *ids;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (rows[i]->order && !rows[i]->order->is_placed)
+			claimed[nclaimed++] = rows[i];
+	}
+	if (nclaimed == 0)
+		return;
+	ids = oms_mover_ids(claimed, nclaimed);
+	require_content(store, claimed, nclaimed, ids);
+	read_demand_rows(store, claimed, nclaimed, ids, &sourcing);
+	oms_source_take(store, &sourcing);
+
+	units = oms_unit_changes(sourcing.count);
+	for (int i = 0; i < nclaimed; i++)
+		oms_order_stamp(units, &claimed[i]->id)->is_placed = true;
+	for (int i = 0; i < sourcing.count; i++)
+	{
+		Demand	   *demand = &sourcing.demands[i];
+		UnitChange *change = oms_unit_change(units, &demand->order_id, &demand->line_id);
+
+		change->allocated = demand->found;
+		change->short_units = demand->quantity - demand->found;
+		if (change->short_units > 0 &&
+			(held->count == 0 || oms_uuid_cmp(DatumGetUUIDP(held->values[held->count - 1]), &demand->order_id) != 0))
+			oms_array_add_uuid(held, &demand->order_id);
+	}
+	oms_source_events(&sourcing, events);
+	oms_events_write(store, events);
+	if (held->count > 0)
+		(void) oms_run(store, &insert_stock_holds, (Datum[]) {
+			oms_array_datum(held), CStringGetTextDatum(oms_current_actor())
+		});
+	oms_units_apply(store, units);
+	oms_source_make(store, &sourcing);
+}
+
+/*
+ * act_confirm says when the order was confirmed.
+ */
+static void
+act_confirm(Store *store, Mover **rows, int count)
+{
+	(void) oms_run(store, &confirm_orders, (Datum[]) {oms_array_datum(oms_mover_ids(rows, count))});
+}
+
+/*
+ * release_fulfillments has every fulfillment that holds stock take its own
+ * move that does release.
+ */
+static void
+release_fulfillments(Store *store, Mover **rows, int count, const Array *orders)
+{
+	uint64		found = oms_run(store, &lock_reserved, (Datum[]) {oms_array_datum(orders)});
+	Array	   *ids = oms_array(UUIDOID, found);
+	Array	   *from = oms_array(TEXTOID, found);
+	Array	   *to = oms_array(TEXTOID, found);
+	Array	   *reasons = oms_array(TEXTOID, found);
+
+	for (uint64 i = 0; i < found; i++)
+	{
+		pg_uuid_t	id = oms_column_uuid(i, 1);
+		pg_uuid_t	order_id = oms_column_uuid(i, 2);
+		char	   *number = oms_column_text(i, 3);
+		char	   *status = oms_column_text(i, 5);
+		Machine    *machine = oms_machine(store, oms_column_text(i, 4), ENTITY_FULFILLMENT);
+		const MachineMove *move = oms_machine_move_by_action(machine, oms_machine_state(machine, status), "release");
+
+		if (oms_column_bool(i, 6))
+			oms_busy(number);
+		if (!move)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_GUARD_REFUSED),
+					 errmsg("fulfillment \"%s\" cannot be released from \"%s\"", number, status),
+					 errdetail("No move of workflow \"%s\" leaves that state and does release.", machine->name),
+					 errhint("Move the fulfillment to a state from which it can be released first.")));
+		oms_array_add_uuid(ids, &id);
+		oms_array_add_text(from, status);
+		oms_array_add_text(to, oms_machine_state_name(machine, move->to));
+		oms_array_add_text(reasons, find_row(rows, count, &order_id)->reason);
+	}
+	oms_move_fulfillments(store, ids, from, to, reasons);
+}
+
+/*
+ * act_release lets go of all that orders hold: stock by way of their
+ * fulfillments, then what was still waited for.
+ */
+static void
+act_release(Store *store, Mover **rows, int count)
+{
+	Array	   *ids = oms_mover_ids(rows, count);
+	Events	   *events = oms_events(4);
+	UnitChanges *units;
+	uint64		found;
+
+	release_fulfillments(store, rows, count, ids);
+
+	found = oms_run(store, &read_waiting_lines, (Datum[]) {oms_array_datum(ids)});
+	units = oms_unit_changes(found);
+	for (int i = 0; i < count; i++)
+		oms_order_stamp(units, &rows[i]->id)->is_canceled = true;
+	for (uint64 i = 0; i < found; i++)
+	{
+		pg_uuid_t	order_id = oms_column_uuid(i, 1);
+		pg_uuid_t	line_id = oms_column_uuid(i, 2);
+		UnitChange *change = oms_unit_change(units, &order_id, &line_id);
+
+		change->backordered = -oms_column_int64(i, 4);
+		change->short_units = -oms_column_int64(i, 5);
+		change->canceled = -change->backordered - change->short_units;
+		oms_event_add(events, &order_id, "order_line", &line_id, "canceled_units", NULL, NULL,
+					  find_row(rows, count, &order_id)->reason,
+					  psprintf("{\"line\": " INT64_FORMAT ", \"quantity\": " INT64_FORMAT "}",
+							   oms_column_int64(i, 3), change->canceled));
+	}
+	oms_events_write(store, events);
+	oms_units_apply(store, units);
+}

@@ -1,0 +1,192 @@
+/*
+ * plan.c
+ *	  Queries and their kept plans: the SPI ceremony, in one place.
+ *
+ * A plan is prepared once a store and backend, as a generic plan, and kept in
+ * the store's handle.  Generic plans made while tables are small would keep
+ * sequential scans and hash joins for good, and a hash-joined UPDATE locks
+ * rows out of order: so planning happens with those turned off, and only
+ * planning does (see make_plan).
+ *
+ * Queries are never read-only for SPI: in a trigger, after a wait for a lock,
+ * a read-only query would see the world as it was before the wait.
+ */
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/snapmgr.h"
+
+#include "plan.h"
+
+typedef struct PlanEntry
+{
+	const StoreQuery *query;			/* key: the query's address */
+	SPIPlanPtr	plan;
+} PlanEntry;
+
+/*
+ * oms_spi_begin opens SPI for one call of ours.
+ */
+void
+oms_spi_begin(void)
+{
+	int			code = SPI_connect();
+
+	if (code != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect: %s", SPI_result_code_string(code));
+}
+
+/*
+ * oms_spi_end closes it.
+ */
+void
+oms_spi_end(void)
+{
+	int			code = SPI_finish();
+
+	if (code != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish: %s", SPI_result_code_string(code));
+}
+
+/*
+ * expand writes the store's name into a query's text.
+ */
+static char *
+expand(const Store *store, const char *text)
+{
+	StringInfoData buffer;
+
+	initStringInfo(&buffer);
+	for (; *text; text++)
+	{
+		if (text[0] == '@' && text[1] == '.')
+			appendStringInfoString(&buffer, store->quoted_name);
+		else
+			appendStringInfoChar(&buffer, *text);
+	}
+	return buffer.data;
+}
+
+/*
+ * off turns a planner setting off until the GUC nest level ends.
+ */
+static void
+off(const char *setting)
+{
+	(void) set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * make_plan has the generic plan built now, for index scans and nested loops.
+ */
+static void
+make_plan(SPIPlanPtr plan)
+{
+	int			nest_level = NewGUCNestLevel();
+	CachedPlan *cached;
+
+	off("enable_seqscan");
+	off("enable_hashjoin");
+	off("enable_mergejoin");
+	off("enable_bitmapscan");
+	off("jit");
+	cached = SPI_plan_get_cached_plan(plan);
+	if (cached)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	AtEOXact_GUC(true, nest_level);
+}
+
+/*
+ * prepared returns the query's plan for this store, made or remade as needed.
+ */
+static SPIPlanPtr
+prepared(Store *store, const StoreQuery *query)
+{
+	PlanEntry  *entry;
+	bool		found;
+
+	if (store->plans == NULL)
+	{
+		HASHCTL		control = {0};
+
+		control.keysize = sizeof(const StoreQuery *);
+		control.entrysize = sizeof(PlanEntry);
+		control.hcxt = TopMemoryContext;
+		store->plans = hash_create("oms plans", 64, &control,
+								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+
+	entry = hash_search(store->plans, &query, HASH_FIND, NULL);
+	if (entry == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare_cursor(expand(store, query->text), query->nargs,
+											  (Oid *) query->args, CURSOR_OPT_GENERIC_PLAN);
+
+		if (plan == NULL)
+			elog(ERROR, "SPI_prepare_cursor: %s: %s",
+				 SPI_result_code_string(SPI_result), query->text);
+		SPI_keepplan(plan);
+		make_plan(plan);
+		entry = hash_search(store->plans, &query, HASH_ENTER, &found);
+		entry->plan = plan;
+	}
+	else if (!SPI_plan_is_valid(entry->plan))
+		make_plan(entry->plan);
+	return entry->plan;
+}
+
+/*
+ * oms_run runs a query with all its arguments given; its rows are in
+ * SPI_tuptable until SPI is closed.  Returns how many rows it touched.
+ */
+uint64
+oms_run(Store *store, const StoreQuery *query, const Datum *args)
+{
+	return oms_run_nulls(store, query, args, NULL);
+}
+
+/*
+ * oms_run_nulls is oms_run with arguments that may be NULL: 'n' in nulls.
+ */
+uint64
+oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const char *nulls)
+{
+	int			code = SPI_execute_plan(prepared(store, query), (Datum *) args, nulls,
+										false, 0);
+
+	if (code < 0)
+		elog(ERROR, "SPI_execute_plan: %s: %s", SPI_result_code_string(code), query->text);
+	return SPI_processed;
+}
+
+/*
+ * oms_run_latest reads with the latest snapshot, whatever the transaction's
+ * isolation level: for what must not be stale, such as workflows.
+ */
+uint64
+oms_run_latest(Store *store, const StoreQuery *query, const Datum *args)
+{
+	SPIPlanPtr	plan = prepared(store, query);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	int			code = SPI_execute_snapshot(plan, (Datum *) args, NULL, snapshot,
+											InvalidSnapshot, true, false, 0);
+
+	UnregisterSnapshot(snapshot);
+	if (code < 0)
+		elog(ERROR, "SPI_execute_snapshot: %s: %s", SPI_result_code_string(code), query->text);
+	return SPI_processed;
+}
+
+/*
+ * oms_forget_plans abandons a store's plans, its name having changed.  They
+ * are not freed, since one of them may be running; renaming a store is rare.
+ */
+void
+oms_forget_plans(Store *store)
+{
+	store->plans = NULL;
+}

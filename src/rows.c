@@ -1,0 +1,218 @@
+/*
+ * rows.c
+ *	  Reading rows that a query returned, and building arrays to send to one.
+ *
+ * The readers look at SPI_tuptable, which oms_run has just filled; what they
+ * return is a copy in the current context.  A text that is NULL comes back as
+ * a NULL pointer; the others must not be NULL, which the queries see to.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "rows.h"
+
+/*
+ * oms_array makes an empty array of a type, with room for so many elements.
+ */
+Array *
+oms_array(Oid type, int capacity)
+{
+	Array	   *array = palloc(sizeof(Array));
+
+	array->type = type;
+	array->count = 0;
+	array->capacity = Max(capacity, 4);
+	array->values = palloc(array->capacity * sizeof(Datum));
+	array->nulls = palloc(array->capacity * sizeof(bool));
+	return array;
+}
+
+/*
+ * grow makes room for one element more.
+ */
+static void
+grow(Array *array)
+{
+	if (array->count < array->capacity)
+		return;
+	array->capacity *= 2;
+	array->values = repalloc(array->values, array->capacity * sizeof(Datum));
+	array->nulls = repalloc(array->nulls, array->capacity * sizeof(bool));
+}
+
+/*
+ * oms_array_add appends a value, which is not copied.
+ */
+void
+oms_array_add(Array *array, Datum value)
+{
+	grow(array);
+	array->values[array->count] = value;
+	array->nulls[array->count++] = false;
+}
+
+/*
+ * oms_array_add_null appends a NULL.
+ */
+void
+oms_array_add_null(Array *array)
+{
+	grow(array);
+	array->values[array->count] = (Datum) 0;
+	array->nulls[array->count++] = true;
+}
+
+/*
+ * oms_array_add_text appends a text, or NULL for a NULL pointer.
+ */
+void
+oms_array_add_text(Array *array, const char *value)
+{
+	if (value)
+		oms_array_add(array, CStringGetTextDatum(value));
+	else
+		oms_array_add_null(array);
+}
+
+/*
+ * oms_array_add_uuid appends a copy of a uuid, or NULL for a NULL pointer.
+ */
+void
+oms_array_add_uuid(Array *array, const pg_uuid_t *value)
+{
+	pg_uuid_t  *copy;
+
+	if (!value)
+	{
+		oms_array_add_null(array);
+		return;
+	}
+	copy = palloc(sizeof(pg_uuid_t));
+	*copy = *value;
+	oms_array_add(array, UUIDPGetDatum(copy));
+}
+
+/*
+ * oms_array_add_int64 appends a bigint.
+ */
+void
+oms_array_add_int64(Array *array, int64 value)
+{
+	oms_array_add(array, Int64GetDatum(value));
+}
+
+/*
+ * oms_array_datum returns the SQL array.
+ */
+Datum
+oms_array_datum(const Array *array)
+{
+	int16		length;
+	bool		by_value;
+	char		align;
+	int			dims[1];
+	int			bounds[1] = {1};
+
+	get_typlenbyvalalign(array->type, &length, &by_value, &align);
+	if (array->count == 0)
+		return PointerGetDatum(construct_empty_array(array->type));
+	dims[0] = array->count;
+	return PointerGetDatum(construct_md_array(array->values, array->nulls, 1, dims, bounds,
+											  array->type, length, by_value, align));
+}
+
+/*
+ * oms_column returns a field, columns counting from 1.
+ */
+Datum
+oms_column(uint64 row, int column, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+/*
+ * oms_column_is_null tells whether a field is NULL.
+ */
+bool
+oms_column_is_null(uint64 row, int column)
+{
+	bool		isnull;
+
+	(void) oms_column(row, column, &isnull);
+	return isnull;
+}
+
+/*
+ * not_null returns a field that the query promises not to be NULL.
+ */
+static Datum
+not_null(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = oms_column(row, column, &isnull);
+
+	if (isnull)
+		elog(ERROR, "column %d is null", column);
+	return value;
+}
+
+/*
+ * oms_column_bool returns a boolean field.
+ */
+bool
+oms_column_bool(uint64 row, int column)
+{
+	return DatumGetBool(not_null(row, column));
+}
+
+/*
+ * oms_column_int64 returns a bigint field.
+ */
+int64
+oms_column_int64(uint64 row, int column)
+{
+	return DatumGetInt64(not_null(row, column));
+}
+
+/*
+ * oms_column_text returns a text field, NULL for NULL.
+ */
+char *
+oms_column_text(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = oms_column(row, column, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/*
+ * oms_column_uuid returns a uuid field.
+ */
+pg_uuid_t
+oms_column_uuid(uint64 row, int column)
+{
+	return *DatumGetUUIDP(not_null(row, column));
+}
+
+/*
+ * oms_uuid_cmp orders uuids as SQL does, for qsort and bsearch.
+ */
+int
+oms_uuid_cmp(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(pg_uuid_t));
+}
+
+/*
+ * oms_uuid_out returns a uuid's text.
+ */
+char *
+oms_uuid_out(const pg_uuid_t *uuid)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
+}

@@ -1,0 +1,366 @@
+/*
+ * sourcing.c
+ *	  From units that are wanted to stock that is taken and fulfillments.
+ *
+ * Reached by the actions reserve and reroute, and wherever units are sourced
+ * anew.  First a plan (walk.c), then the taking: one conditional UPDATE of
+ * stock.  The plan is advice and the UPDATE the guarantee: where a row had
+ * less by then, the UPDATE is rolled back, which also lets go of the rows it
+ * had locked, and a new plan is made on a fresh snapshot.  The last try locks
+ * the stock first, in order, so that what it says is true.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/json.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "fulfillment.h"
+#include "machine.h"
+#include "oms.h"
+#include "plan.h"
+#include "rows.h"
+#include "sourcing.h"
+#include "uuid7.h"
+
+#define TRIES 5					/* without locking stock first */
+
+/*
+ * One statement, since the triggers of fulfillments, which fire at its end,
+ * may issue what was just made and then must find its lines.
+ */
+static const StoreQuery insert_fulfillments = {
+	"WITH made AS (INSERT INTO @.fulfillments (id, number, order_id, location, pickup_location, method, workflow, status,"
+	" stock_state, ship_to_id)"
+	" SELECT f.id, f.number, f.order_id, f.location, f.pickup_location, f.method, f.workflow, f.status, 'reserved', f.ship_to_id"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
+	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9))"
+	" AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id))"
+	" INSERT INTO @.fulfillment_lines (fulfillment_id, order_line_id, sku, quantity, tracked)"
+	" SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked"
+	" FROM ROWS FROM (pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13),"
+	" pg_catalog.unnest($14)) AS l(fulfillment_id, order_line_id, sku, quantity, tracked)",
+	14, {
+		UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID
+	}
+};
+
+/* A fulfillment about to be made. */
+typedef struct Making
+{
+	pg_uuid_t	id;
+	const Piece *first;			/* says what it is */
+	const char *number;
+} Making;
+
+static StockChanges *changes_of_plan(const Sourcing *sourcing, bool *takes);
+static bool take_in_subtransaction(Store *store, const StockChanges *changes);
+static void refuse_short(const Sourcing *sourcing);
+
+/*
+ * oms_source_take plans and takes the stock; each demand then knows what it
+ * found.  Raises OM003 where a demand that may not be short would be.  The
+ * caller acts as the owner and holds the orders.
+ */
+void
+oms_source_take(Store *store, Sourcing *sourcing)
+{
+	for (int attempt = 0;; attempt++)
+	{
+		bool		lock = attempt == TRIES;
+		bool		takes;
+		StockChanges *changes;
+
+		oms_walk_plan(store, sourcing, lock);
+		refuse_short(sourcing);
+		changes = changes_of_plan(sourcing, &takes);
+		if (lock || sourcing->never_waits || !takes)
+		{
+			if (!oms_stock_apply(store, changes))
+				elog(ERROR, "stock changed although it is locked");
+			return;
+		}
+		if (take_in_subtransaction(store, changes))
+			return;
+	}
+}
+
+/*
+ * changes_of_plan returns what the plan and what is given back do to stock.
+ */
+static StockChanges *
+changes_of_plan(const Sourcing *sourcing, bool *takes)
+{
+	int			ngiven = sourcing->given_back ? sourcing->given_back->count : 0;
+	StockChanges *changes = oms_stock_changes(sourcing->npieces + ngiven);
+
+	*takes = false;
+	for (int i = 0; i < ngiven; i++)
+	{
+		const StockChange *given = &sourcing->given_back->changes[i];
+
+		*oms_stock_change(changes, given->sku, given->location) = *given;
+	}
+	for (int i = 0; i < sourcing->npieces; i++)
+	{
+		const Piece *piece = &sourcing->pieces[i];
+		StockChange *change;
+
+		if (!piece->tracked)
+			continue;
+		change = oms_stock_change(changes, piece->demand->sku, piece->location);
+		change->reserved = piece->quantity;
+		change->takes = *takes = true;
+	}
+	oms_stock_merge(changes);
+	return changes;
+}
+
+/*
+ * take_in_subtransaction takes the stock, or leaves no trace, not even locks:
+ * a new plan may need rows that come before those.
+ */
+static bool
+take_in_subtransaction(Store *store, const StockChanges *changes)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool taken = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		taken = oms_stock_apply(store, changes);
+		if (taken)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContext error_context = MemoryContextSwitchTo(context);
+		ErrorData  *error = CopyErrorData();
+
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		(void) error_context;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return taken;
+}
+
+/*
+ * lacks tells whether a demand may not be short and is.
+ */
+static bool
+lacks(const Demand *demand)
+{
+	return !demand->may_be_short && demand->found < demand->quantity;
+}
+
+/*
+ * refuse_short raises OM003 for what may not be short; OM009 where a line that
+ * takes no stock finds no location.
+ */
+static void
+refuse_short(const Sourcing *sourcing)
+{
+	const Demand *first = NULL;
+	int			count = 0;
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		const Demand *demand = &sourcing->demands[i];
+
+		if (!demand->tracked && demand->found < demand->quantity)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_NO_LOCATION),
+					 errmsg("no location can serve sku \"%s\" of order \"%s\", line %d",
+							demand->sku, demand->order_number, demand->line_no),
+					 errhint("Insert an active location, or name one on the line.")));
+		if (!lacks(demand))
+			continue;
+		if (!first)
+			first = demand;
+		appendStringInfo(&detail, "%s{\"line\":%d,\"sku\":", count++ == 0 ? "[" : ",", demand->line_no);
+		escape_json(&detail, demand->sku);
+		appendStringInfoString(&detail, ",\"location\":");
+		if (demand->location)
+			escape_json(&detail, demand->location);
+		else
+			appendStringInfoString(&detail, "null");
+		appendStringInfo(&detail, ",\"wanted\":" INT64_FORMAT ",\"available\":" INT64_FORMAT "}",
+						 demand->quantity, demand->found);
+	}
+	if (!first)
+		return;
+	appendStringInfoChar(&detail, ']');
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_INSUFFICIENT_STOCK),
+			 count == 1 ?
+			 errmsg("not enough stock: sku \"%s\" wants " INT64_FORMAT ", " INT64_FORMAT " available",
+					first->sku, first->quantity, first->found) :
+			 errmsg("not enough stock: sku \"%s\" wants " INT64_FORMAT ", " INT64_FORMAT " available (and %d more)",
+					first->sku, first->quantity, first->found, count - 1),
+			 errdetail_internal("%s", detail.data),
+			 errhint("Order what is available, or set if_short to 'hold' to wait for the rest.")));
+}
+
+/*
+ * oms_source_events tells what was allocated, an event an order, and what is
+ * short, an event a line.
+ */
+void
+oms_source_events(const Sourcing *sourcing, Events *events)
+{
+	for (int i = 0; i < sourcing->npieces;)
+	{
+		const Demand *demand = sourcing->pieces[i].demand;
+		StringInfoData detail;
+		int64		units = 0;
+		int			j = i;
+
+		initStringInfo(&detail);
+		for (; j < sourcing->npieces &&
+			 oms_uuid_cmp(&sourcing->pieces[j].demand->order_id, &demand->order_id) == 0; j++)
+		{
+			const Piece *piece = &sourcing->pieces[j];
+
+			appendStringInfo(&detail, "%s{\"line\": %d, \"location\": ", j == i ? "" : ", ", piece->demand->line_no);
+			escape_json(&detail, piece->location);
+			appendStringInfo(&detail, ", \"quantity\": " INT64_FORMAT "}", piece->quantity);
+			units += piece->quantity;
+		}
+		oms_event_add(events, &demand->order_id, "order", &demand->order_id, "allocated", NULL, NULL, NULL,
+					  psprintf("{\"units\": " INT64_FORMAT ", \"lines\": [%s]}", units, detail.data));
+		i = j;
+	}
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		const Demand *demand = &sourcing->demands[i];
+
+		if (demand->found < demand->quantity)
+			oms_event_add(events, &demand->order_id, "order_line", &demand->line_id, "shorted", NULL, NULL, NULL,
+						  psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT "}", demand->line_no,
+								   demand->quantity - demand->found));
+	}
+}
+
+/*
+ * belongs tells whether a piece goes into a fulfillment.
+ */
+static bool
+belongs(const Making *making, const Piece *piece)
+{
+	const Demand *a = making->first->demand;
+	const Demand *b = piece->demand;
+
+	return oms_uuid_cmp(&a->order_id, &b->order_id) == 0 &&
+		strcmp(making->first->location, piece->location) == 0 &&
+		strcmp(a->method, b->method) == 0 &&
+		strcmp(a->pickup_location ? a->pickup_location : "", b->pickup_location ? b->pickup_location : "") == 0 &&
+		strcmp(a->ship_group ? a->ship_group : "", b->ship_group ? b->ship_group : "") == 0 &&
+		a->has_ship_to == b->has_ship_to &&
+		(!a->has_ship_to || oms_uuid_cmp(&a->ship_to, &b->ship_to) == 0);
+}
+
+/*
+ * group_pieces sorts the pieces into fulfillments; target tells each piece's.
+ */
+static Making *
+group_pieces(Store *store, const Sourcing *sourcing, int *target, int *count)
+{
+	Making	   *makings = palloc(Max(1, sourcing->npieces) * sizeof(Making));
+	pg_uuid_t  *order_ids = palloc(Max(1, sourcing->npieces) * sizeof(pg_uuid_t));
+	char	  **numbers;
+	int			of_order = 0;	/* the first making of the current order */
+
+	*count = 0;
+	for (int i = 0; i < sourcing->npieces; i++)
+	{
+		const Piece *piece = &sourcing->pieces[i];
+		const pg_uuid_t *order_id = &piece->demand->order_id;
+		int			j;
+
+		if (*count > of_order &&
+			oms_uuid_cmp(&makings[of_order].first->demand->order_id, order_id) != 0)
+			of_order = *count;
+		for (j = of_order; j < *count && !belongs(&makings[j], piece); j++)
+			;
+		target[i] = j;
+		if (j < *count)
+			continue;
+		oms_uuid7(&makings[j].id);
+		makings[j].first = piece;
+		order_ids[j] = *order_id;
+		(*count)++;
+	}
+	numbers = oms_number_fulfillments(store, order_ids, *count);
+	for (int i = 0; i < *count; i++)
+		makings[i].number = numbers[i];
+	return makings;
+}
+
+/*
+ * oms_source_make makes the fulfillments for the stock that was taken.  The
+ * lines' counters must count it by then.
+ */
+void
+oms_source_make(Store *store, Sourcing *sourcing)
+{
+	static const Oid types[14] = {
+		UUIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
+		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID
+	};
+	int		   *target = palloc(Max(1, sourcing->npieces) * sizeof(int));
+	int			count;
+	Making	   *makings;
+	Array	   *arrays[14];
+	Datum		args[14];
+
+	if (sourcing->npieces == 0)
+		return;
+	makings = group_pieces(store, sourcing, target, &count);
+	for (int i = 0; i < 14; i++)
+		arrays[i] = oms_array(types[i], i < 9 ? count : sourcing->npieces);
+	for (int i = 0; i < count; i++)
+	{
+		const Demand *demand = makings[i].first->demand;
+		Machine    *machine = oms_machine(store, demand->workflow, ENTITY_FULFILLMENT);
+
+		oms_array_add_uuid(arrays[0], &makings[i].id);
+		oms_array_add_text(arrays[1], makings[i].number);
+		oms_array_add_uuid(arrays[2], &demand->order_id);
+		oms_array_add_text(arrays[3], makings[i].first->location);
+		oms_array_add_text(arrays[4], demand->pickup_location);
+		oms_array_add_text(arrays[5], demand->method);
+		oms_array_add_text(arrays[6], demand->workflow);
+		oms_array_add_text(arrays[7], oms_machine_state_name(machine, machine->workflow->initial));
+		oms_array_add_uuid(arrays[8], demand->has_ship_to ? &demand->ship_to : NULL);
+	}
+	for (int i = 0; i < sourcing->npieces; i++)
+	{
+		const Piece *piece = &sourcing->pieces[i];
+
+		oms_array_add_uuid(arrays[9], &makings[target[i]].id);
+		oms_array_add_uuid(arrays[10], &piece->demand->line_id);
+		oms_array_add_text(arrays[11], piece->demand->sku);
+		oms_array_add_int64(arrays[12], piece->quantity);
+		oms_array_add(arrays[13], BoolGetDatum(piece->tracked));
+	}
+	for (int i = 0; i < 14; i++)
+		args[i] = oms_array_datum(arrays[i]);
+	(void) oms_run(store, &insert_fulfillments, args);
+}

@@ -1,0 +1,65 @@
+/*
+ * sourcing.h
+ *	  Where units come from: planning, taking the stock, making fulfillments.
+ */
+#ifndef OMS_SOURCING_H
+#define OMS_SOURCING_H
+
+#include "event.h"
+#include "stock.h"
+#include "store.h"
+
+/* Units of an order line that need a place to come from. */
+typedef struct Demand
+{
+	pg_uuid_t	order_id;
+	pg_uuid_t	line_id;
+	const char *order_number;
+	int			line_no;
+	const char *sku;
+	bool		tracked;		/* the SKU is counted in stock */
+	int64		quantity;
+	const char *method;
+	const char *workflow;		/* of the method */
+	bool		by_partner;		/* the method: a partner does it */
+	const char *location;		/* the only one asked for, or NULL */
+	const char *pickup_location;	/* or NULL */
+	const char *ship_group;		/* or NULL */
+	pg_uuid_t	ship_to;
+	bool		has_ship_to;
+	bool		may_be_short;	/* what is not found becomes short */
+	const char **excluded;		/* locations that will not do */
+	int			nexcluded;
+	int64		found;			/* out: units that have a place */
+} Demand;
+
+/* Units of one demand from one place. */
+typedef struct Piece
+{
+	Demand	   *demand;
+	const char *location;
+	bool		tracked;		/* stock is taken for it */
+	int64		quantity;
+} Piece;
+
+typedef struct Sourcing
+{
+	Demand	   *demands;		/* an order's together, by line */
+	int			count;
+	bool		never_waits;	/* stock rows are locked already, out of order */
+	StockChanges *given_back;	/* happens in the same statement, or NULL */
+
+	Piece	   *pieces;			/* the plan, once stock is taken */
+	int			npieces;
+	int			capacity;
+} Sourcing;
+
+/* sourcing.c */
+extern void oms_source_take(Store *store, Sourcing *sourcing);
+extern void oms_source_make(Store *store, Sourcing *sourcing);
+extern void oms_source_events(const Sourcing *sourcing, Events *events);
+
+/* walk.c */
+extern void oms_walk_plan(Store *store, Sourcing *sourcing, bool lock);
+
+#endif							/* OMS_SOURCING_H */

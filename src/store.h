@@ -1,0 +1,61 @@
+/*
+ * store.h
+ *	  The handle of a store, and acting as its owner.
+ */
+#ifndef OMS_STORE_H
+#define OMS_STORE_H
+
+#include "postgres.h"
+
+#include "commands/trigger.h"
+#include "nodes/bitmapset.h"
+#include "utils/hsearch.h"
+
+/*
+ * What this backend knows of a store.  All of it can be read anew at any time
+ * and hangs on the schema's OID, so one store never serves another; the flags
+ * say which parts a catalog change has made stale.
+ */
+typedef struct Store
+{
+	Oid			namespace_oid;	/* key */
+
+	bool		named;			/* name, quoted_name, owner are true */
+	char	   *name;
+	char	   *quoted_name;
+	char	   *search_path;	/* pg_catalog, the store, pg_temp */
+	Oid			owner;
+
+	bool		set;			/* what settings says is true */
+	Oid			settings_relid;
+	Oid			number_sequence;
+	char	   *number_prefix;
+
+	bool		machines_read;	/* machines holds what workflows says */
+	Oid			workflows_relid;
+	MemoryContext machines_context;
+	HTAB	   *machines;		/* by workflow name */
+
+	HTAB	   *plans;			/* by query; plan.c */
+
+	MemoryContext context;		/* of the names above */
+} Store;
+
+/* What to restore when the engine stops acting as the owner. */
+typedef struct OwnerScope
+{
+	Oid			user;
+	int			sec_context;
+	int			guc_level;		/* 0: nothing was set */
+} OwnerScope;
+
+extern void oms_store_init(void);
+extern Store *oms_store_by_name(const char *name);
+extern Store *oms_store_of_trigger(const TriggerData *trigger);
+extern void oms_require_trigger(FunctionCallInfo fcinfo, const char *function);
+
+extern void oms_become_owner(Store *store, OwnerScope *scope);
+extern void oms_leave_owner(const OwnerScope *scope);
+extern bool oms_in_engine(const Store *store);
+
+#endif							/* OMS_STORE_H */

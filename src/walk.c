@@ -1,0 +1,448 @@
+/*
+ * walk.c
+ *	  The plan: which location serves which units, by priority.
+ *
+ * Lines of an order that go the same way (method, pickup location, address,
+ * ship group) are a group.  The first location in order of priority that has
+ * all of a group serves it; where none has, each line walks the locations by
+ * priority and takes what is there.  Pickup prefers the pickup location.
+ *
+ * The plan is advice, made on a snapshot; sourcing.c takes the stock, and asks
+ * again where it was faster than the snapshot.
+ *
+ * A location that keeps its own books (not tracked) has no limit here, and so
+ * serves only lines that name it and lines whose method is a partner's.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "oms.h"
+#include "plan.h"
+#include "rows.h"
+#include "sourcing.h"
+
+#define SUPPLY_COLUMNS \
+	"SELECT s.sku, s.location, s.available, l.priority::pg_catalog.int8, l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'"
+#define SUPPLY_TABLES \
+	" FROM @.stock s JOIN @.locations l ON l.code" EQ "s.location" \
+	" WHERE s.sku" EQ "ANY ($1) AND l.active AND l.tracked"
+
+static const StoreQuery read_supply = {
+	SUPPLY_COLUMNS SUPPLY_TABLES " AND s.available" GT "0", 1, {TEXTARRAYOID}
+};
+
+static const StoreQuery lock_supply = {
+	SUPPLY_COLUMNS SUPPLY_TABLES " ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s",
+	1, {TEXTARRAYOID}
+};
+
+static const StoreQuery lock_supply_at_hand = {
+	SUPPLY_COLUMNS SUPPLY_TABLES " AND s.available" GT "0"
+	" ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s SKIP LOCKED",
+	1, {TEXTARRAYOID}
+};
+
+/* Locations that matter without stock: named, untracked, and the first of all. */
+static const StoreQuery read_places = {
+	"SELECT l.code, l.priority::pg_catalog.int8, l.tracked, l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'"
+	" FROM @.locations l WHERE l.active AND (l.code" EQ "ANY ($1) OR NOT l.tracked OR l.code" EQ
+	"(SELECT f.code FROM @.locations f WHERE f.active AND f.kind" NE "'supplier' AND f.kind" NE "'third_party'"
+	" ORDER BY f.priority, f.code LIMIT 1))",
+	1, {TEXTARRAYOID}
+};
+
+typedef struct Place
+{
+	const char *code;
+	int64		priority;
+	bool		tracked;
+	bool		is_partner;
+} Place;
+
+typedef struct Supply
+{
+	const char *sku;
+	const char *location;		/* until places are sorted */
+	int			place;			/* its rank */
+	int64		left;
+} Supply;
+
+typedef struct World
+{
+	Place	   *places;			/* by priority, then code */
+	int			nplaces;
+	Supply	   *supplies;		/* by SKU, then place */
+	int			nsupplies;
+} World;
+
+static void read_world(Store *store, const Sourcing *sourcing, bool lock, World *world);
+static void plan_group(Sourcing *sourcing, World *world, Demand **group, int count);
+
+/*
+ * same_text compares two texts that may be NULL.
+ */
+static bool
+same_text(const char *a, const char *b)
+{
+	if (!a || !b)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+/*
+ * same_group tells whether two demands go the same way.
+ */
+static bool
+same_group(const Demand *a, const Demand *b)
+{
+	return oms_uuid_cmp(&a->order_id, &b->order_id) == 0 &&
+		strcmp(a->method, b->method) == 0 &&
+		same_text(a->location, b->location) &&
+		same_text(a->pickup_location, b->pickup_location) &&
+		same_text(a->ship_group, b->ship_group) &&
+		a->has_ship_to == b->has_ship_to &&
+		(!a->has_ship_to || oms_uuid_cmp(&a->ship_to, &b->ship_to) == 0);
+}
+
+/*
+ * oms_walk_plan fills in the sourcing's pieces and what each demand found.
+ */
+void
+oms_walk_plan(Store *store, Sourcing *sourcing, bool lock)
+{
+	World		world;
+	bool	   *done = palloc0(Max(1, sourcing->count) * sizeof(bool));
+	Demand	  **group = palloc(Max(1, sourcing->count) * sizeof(Demand *));
+
+	read_world(store, sourcing, lock, &world);
+	sourcing->npieces = 0;
+	for (int i = 0; i < sourcing->count; i++)
+		sourcing->demands[i].found = 0;
+
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		int			members = 0;
+
+		if (done[i])
+			continue;
+		for (int j = i; j < sourcing->count; j++)
+		{
+			if (oms_uuid_cmp(&sourcing->demands[i].order_id, &sourcing->demands[j].order_id) != 0)
+				break;
+			if (done[j] || !same_group(&sourcing->demands[i], &sourcing->demands[j]))
+				continue;
+			done[j] = true;
+			group[members++] = &sourcing->demands[j];
+		}
+		plan_group(sourcing, &world, group, members);
+	}
+}
+
+/*
+ * compare_places orders by priority, then code.
+ */
+static int
+compare_places(const void *a, const void *b)
+{
+	const Place *left = a;
+	const Place *right = b;
+
+	if (left->priority != right->priority)
+		return left->priority < right->priority ? -1 : 1;
+	return strcmp(left->code, right->code);
+}
+
+/*
+ * compare_codes orders by code alone.
+ */
+static int
+compare_codes(const void *a, const void *b)
+{
+	return strcmp(((const Place *) a)->code, ((const Place *) b)->code);
+}
+
+/*
+ * compare_supplies orders by SKU, then place.
+ */
+static int
+compare_supplies(const void *a, const void *b)
+{
+	const Supply *left = a;
+	const Supply *right = b;
+	int			order = strcmp(left->sku, right->sku);
+
+	return order != 0 ? order : left->place - right->place;
+}
+
+/*
+ * find_place returns a place's rank, -1 where it is none.
+ */
+static int
+find_place(const World *world, const char *code)
+{
+	for (int i = 0; i < world->nplaces; i++)
+	{
+		if (strcmp(world->places[i].code, code) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * add_places adds the locations that matter beside those with stock.
+ */
+static void
+add_places(Store *store, const Sourcing *sourcing, World *world)
+{
+	Array	   *named = oms_array(TEXTOID, 8);
+	bool		needed = false;
+	uint64		count;
+
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		const Demand *demand = &sourcing->demands[i];
+
+		needed |= !demand->tracked || demand->by_partner || demand->location;
+		if (demand->location)
+			oms_array_add_text(named, demand->location);
+		if (demand->pickup_location)
+			oms_array_add_text(named, demand->pickup_location);
+	}
+	if (!needed)
+		return;
+	count = oms_run(store, &read_places, (Datum[]) {oms_array_datum(named)});
+	world->places = repalloc_huge(world->places, (world->nplaces + count + 1) * sizeof(Place));
+	for (uint64 i = 0; i < count; i++)
+	{
+		Place	   *place = &world->places[world->nplaces++];
+
+		place->code = oms_column_text(i, 1);
+		place->priority = oms_column_int64(i, 2);
+		place->tracked = oms_column_bool(i, 3);
+		place->is_partner = oms_column_bool(i, 4);
+	}
+}
+
+/*
+ * rank_places sorts the places and leaves each once.
+ */
+static void
+rank_places(World *world)
+{
+	int			kept = 0;
+
+	qsort(world->places, world->nplaces, sizeof(Place), compare_codes);
+	for (int i = 0; i < world->nplaces; i++)
+	{
+		if (kept == 0 || strcmp(world->places[kept - 1].code, world->places[i].code) != 0)
+			world->places[kept++] = world->places[i];
+	}
+	world->nplaces = kept;
+	for (int i = 0; i < world->nsupplies; i++)
+	{
+		Place		key = {.code = world->supplies[i].location};
+		Place	   *place = bsearch(&key, world->places, kept, sizeof(Place), compare_codes);
+
+		world->supplies[i].place = place - world->places;
+	}
+}
+
+/*
+ * read_world reads who has what.  With lock, all stock rows of the SKUs are
+ * locked first, in their order, so that the plan cannot be overtaken.
+ */
+static void
+read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
+{
+	Array	   *skus = oms_array(TEXTOID, sourcing->count);
+	const StoreQuery *query = sourcing->never_waits ? &lock_supply_at_hand
+		: lock ? &lock_supply : &read_supply;
+	int		   *ranks;
+	uint64		count = 0;
+
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		if (sourcing->demands[i].tracked)
+			oms_array_add_text(skus, sourcing->demands[i].sku);
+	}
+	if (skus->count > 0)
+		count = oms_run(store, query, (Datum[]) {oms_array_datum(skus)});
+
+	world->places = palloc_extended((count + 1) * sizeof(Place), MCXT_ALLOC_HUGE);
+	world->supplies = palloc_extended((count + 1) * sizeof(Supply), MCXT_ALLOC_HUGE);
+	world->nplaces = world->nsupplies = count;
+	for (uint64 i = 0; i < count; i++)
+	{
+		world->supplies[i].sku = oms_column_text(i, 1);
+		world->supplies[i].location = oms_column_text(i, 2);
+		world->supplies[i].left = oms_column_int64(i, 3);
+		world->places[i].code = world->supplies[i].location;
+		world->places[i].priority = oms_column_int64(i, 4);
+		world->places[i].tracked = true;
+		world->places[i].is_partner = oms_column_bool(i, 5);
+	}
+	add_places(store, sourcing, world);
+	rank_places(world);
+
+	/* from order of code to order of priority; code breaks ties */
+	for (int i = 0; i < world->nsupplies; i++)
+		world->supplies[i].location = world->places[world->supplies[i].place].code;
+	qsort(world->places, world->nplaces, sizeof(Place), compare_places);
+	ranks = palloc(Max(1, world->nplaces) * sizeof(int));
+	{
+		Place	   *by_code = palloc(Max(1, world->nplaces) * sizeof(Place));
+
+		for (int i = 0; i < world->nplaces; i++)
+		{
+			by_code[i] = world->places[i];
+			by_code[i].priority = i;
+		}
+		qsort(by_code, world->nplaces, sizeof(Place), compare_codes);
+		for (int i = 0; i < world->nplaces; i++)
+			ranks[i] = by_code[i].priority;
+	}
+	for (int i = 0; i < world->nsupplies; i++)
+		world->supplies[i].place = ranks[world->supplies[i].place];
+	qsort(world->supplies, world->nsupplies, sizeof(Supply), compare_supplies);
+}
+
+/*
+ * may_serve tells whether a place is allowed for a demand at all.
+ */
+static bool
+may_serve(const Place *place, const Demand *demand)
+{
+	for (int i = 0; i < demand->nexcluded; i++)
+	{
+		if (strcmp(demand->excluded[i], place->code) == 0)
+			return false;
+	}
+	if (demand->location)
+		return strcmp(demand->location, place->code) == 0;
+	if (demand->by_partner)
+		return place->is_partner;
+	return place->tracked;
+}
+
+/*
+ * find_supply returns what a place has of a SKU, or NULL.
+ */
+static Supply *
+find_supply(const World *world, const char *sku, int place)
+{
+	Supply		key = {.sku = sku, .place = place};
+
+	return bsearch(&key, world->supplies, world->nsupplies, sizeof(Supply), compare_supplies);
+}
+
+/*
+ * take adds a piece to the plan: so many units of a demand from a place, as
+ * far as the place has them.  Returns how many.
+ */
+static int64
+take(Sourcing *sourcing, World *world, Demand *demand, int place)
+{
+	bool		tracked = demand->tracked && world->places[place].tracked;
+	int64		quantity = demand->quantity - demand->found;
+	Piece	   *piece;
+
+	if (tracked)
+	{
+		Supply	   *supply = find_supply(world, demand->sku, place);
+
+		quantity = supply ? Min(quantity, Max(0, supply->left)) : 0;
+		if (quantity > 0)
+			supply->left -= quantity;
+	}
+	if (quantity == 0)
+		return 0;
+	if (sourcing->npieces == sourcing->capacity)
+	{
+		sourcing->capacity = Max(16, sourcing->capacity * 2);
+		sourcing->pieces = sourcing->pieces
+			? repalloc_huge(sourcing->pieces, sourcing->capacity * sizeof(Piece))
+			: palloc(sourcing->capacity * sizeof(Piece));
+	}
+	piece = &sourcing->pieces[sourcing->npieces++];
+	piece->demand = demand;
+	piece->location = world->places[place].code;
+	piece->tracked = tracked;
+	piece->quantity = quantity;
+	demand->found += quantity;
+	return quantity;
+}
+
+/*
+ * take_all has one place serve a whole group, or leaves the plan as it was.
+ */
+static bool
+take_all(Sourcing *sourcing, World *world, Demand **group, int count, int place)
+{
+	int			before = sourcing->npieces;
+	bool		complete = true;
+
+	if (!may_serve(&world->places[place], group[0]))
+		return false;
+	for (int i = 0; complete && i < count; i++)
+	{
+		(void) take(sourcing, world, group[i], place);
+		complete = group[i]->found == group[i]->quantity;
+	}
+	if (complete)
+		return true;
+	while (sourcing->npieces > before)
+	{
+		Piece	   *piece = &sourcing->pieces[--sourcing->npieces];
+
+		piece->demand->found -= piece->quantity;
+		if (piece->tracked)
+			find_supply(world, piece->demand->sku, place)->left += piece->quantity;
+	}
+	return false;
+}
+
+/*
+ * plan_group finds places for one group.  Excluded locations are the same for
+ * all of it: they are the order's.
+ */
+static void
+plan_group(Sourcing *sourcing, World *world, Demand **group, int count)
+{
+	int			pickup = group[0]->pickup_location ? find_place(world, group[0]->pickup_location) : -1;
+	int			before = sourcing->npieces;
+
+	if (pickup >= 0 && take_all(sourcing, world, group, count, pickup))
+		return;
+	for (int place = 0; place < world->nplaces; place++)
+	{
+		if (take_all(sourcing, world, group, count, place))
+			return;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		if (!group[i]->tracked)
+			continue;
+		if (pickup >= 0 && may_serve(&world->places[pickup], group[i]))
+			(void) take(sourcing, world, group[i], pickup);
+		for (int place = 0; place < world->nplaces && group[i]->found < group[i]->quantity; place++)
+		{
+			if (may_serve(&world->places[place], group[i]))
+				(void) take(sourcing, world, group[i], place);
+		}
+	}
+	/* what takes no stock goes with the goods, where there are any */
+	for (int i = 0; i < count; i++)
+	{
+		if (!group[i]->tracked && sourcing->npieces > before)
+			(void) take(sourcing, world, group[i],
+						find_place(world, sourcing->pieces[before].location));
+		for (int place = 0; !group[i]->tracked && place < world->nplaces &&
+			 group[i]->found < group[i]->quantity; place++)
+		{
+			if (may_serve(&world->places[place], group[i]))
+				(void) take(sourcing, world, group[i], place);
+		}
+	}
+}
