@@ -37,6 +37,27 @@ BEGIN
 	CREATE INDEX ON fulfillments (status_reason) WHERE status_reason IS NOT NULL;
 	CREATE INDEX ON fulfillments (ship_to_id) WHERE ship_to_id IS NOT NULL;
 	COMMENT ON TABLE fulfillments IS 'What one location does for one order by one method; it moves as a whole, oms.split_fulfillment divides it';
+	COMMENT ON COLUMN fulfillments.id IS 'Key, oms.uuid7(); fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.number IS 'What people call it: the order''s number, a hyphen and its place among the order''s fulfillments; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.order_id IS 'The order whose units it carries; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.location IS 'Where its units leave; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.pickup_location IS 'Where the customer collects it, perhaps not where its units leave; NULL: it is not collected; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.method IS 'How it goes; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.workflow IS 'Which workflow status follows: the method''s when it was made; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.status IS 'State in its workflow. An UPDATE of it is a move, by people or, where it is automatic, by the engine: OM001 where there is no such move, OM002 where a guard refuses';
+	COMMENT ON COLUMN fulfillments.status_reason IS 'Why it is in that status; people give it in the UPDATE of status, which clears it otherwise. Its stock_effect says what becomes of units that come back';
+	COMMENT ON COLUMN fulfillments.stock_state IS 'reserved: its units are allocated, and in stock.reserved where tracked; issued: they have left; released: they were given back, before they left or after; none is not used; kept by the engine';
+	COMMENT ON COLUMN fulfillments.rerouted IS 'true: action reroute took its units away, and sourcing does not ask its location again for this order; kept by the engine';
+	COMMENT ON COLUMN fulfillments.ship_to_id IS 'Where it goes: the line''s address, else the order''s, when it was made; people may change it until its goods have left (OM006)';
+	COMMENT ON COLUMN fulfillments.promised_at IS 'When the customer expects it; people write it';
+	COMMENT ON COLUMN fulfillments.carrier IS 'Who transports it; people write it';
+	COMMENT ON COLUMN fulfillments.tracking_number IS 'What the carrier calls it; people write it, and a fulfillment divided off begins without';
+	COMMENT ON COLUMN fulfillments.partner_ref IS 'What a supplier or logistics partner calls it; people write it';
+	COMMENT ON COLUMN fulfillments.created_at IS 'When it was made, by placing, rerouting or dividing; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.shipped_at IS 'When its goods left (action issue), as the start of that transaction; kept by the engine';
+	COMMENT ON COLUMN fulfillments.delivered_at IS 'When the customer had it (action deliver), as the start of that transaction; kept by the engine';
+	COMMENT ON COLUMN fulfillments.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
+	COMMENT ON COLUMN fulfillments.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
 
 	CREATE TABLE fulfillment_lines (
 		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
@@ -50,22 +71,35 @@ BEGIN
 	CREATE INDEX ON fulfillment_lines (order_line_id);
 	CREATE INDEX ON fulfillment_lines (sku);
 	COMMENT ON TABLE fulfillment_lines IS 'The units of an order line that a fulfillment carries';
+	COMMENT ON COLUMN fulfillment_lines.id IS 'Key, oms.uuid7()';
+	COMMENT ON COLUMN fulfillment_lines.fulfillment_id IS 'What carries the units';
+	COMMENT ON COLUMN fulfillment_lines.order_line_id IS 'Which line of its order they are of';
+	COMMENT ON COLUMN fulfillment_lines.sku IS 'What they are, as the line says';
+	COMMENT ON COLUMN fulfillment_lines.quantity IS 'Units; less once some are divided off, else the same for good, also when they are canceled or come back';
+	COMMENT ON COLUMN fulfillment_lines.tracked IS 'Whether they were taken from stock: SKU and location were both tracked; false: no movement is written for them';
 
 	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE OR DELETE ON fulfillments
 		FOR EACH ROW EXECUTE FUNCTION oms.guard('fulfillment');
+	COMMENT ON TRIGGER oms_guard ON fulfillments IS 'Refuses what is no move (OM001), engine and fixed columns (OM005, OM006), making one by hand and removing one';
 	CREATE TRIGGER oms_recheck AFTER INSERT OR UPDATE ON fulfillments
 		FOR EACH ROW EXECUTE FUNCTION oms.recheck('fulfillment');
+	COMMENT ON TRIGGER oms_recheck ON fulfillments IS 'Judges the row again as later triggers left it (OM001, OM005, OM006)';
 	CREATE TRIGGER oms_act_insert AFTER INSERT ON fulfillments REFERENCING NEW TABLE AS n
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('fulfillment');
+	COMMENT ON TRIGGER oms_act_insert ON fulfillments IS 'Logs new fulfillments and makes automatic moves';
 	CREATE TRIGGER oms_act_update AFTER UPDATE ON fulfillments REFERENCING OLD TABLE AS o NEW TABLE AS n
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('fulfillment');
+	COMMENT ON TRIGGER oms_act_update ON fulfillments IS 'Asks guards (OM002), runs actions, logs, and makes automatic moves, of a statement''s fulfillments at once';
 	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON fulfillments
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
+	COMMENT ON TRIGGER oms_truncate ON fulfillments IS 'Refuses TRUNCATE (OM006)';
 
 	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE OR DELETE ON fulfillment_lines
 		FOR EACH ROW EXECUTE FUNCTION oms.guard('fulfillment_line');
+	COMMENT ON TRIGGER oms_guard ON fulfillment_lines IS 'Refuses changes by hand (OM005, OM006)';
 	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON fulfillment_lines
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
+	COMMENT ON TRIGGER oms_truncate ON fulfillment_lines IS 'Refuses TRUNCATE (OM006)';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_fulfillments() IS 'Creates fulfillments in the first schema of search_path; called by oms.create_store';

@@ -10,7 +10,7 @@ CREATE FUNCTION oms.place_order(
 	OUT short bigint,
 	OUT backordered bigint,
 	OUT repeated boolean)
-LANGUAGE C VOLATILE STRICT
+LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_place_order';
 COMMENT ON FUNCTION oms.place_order(text, jsonb) IS 'Places an order from a document, as the caller, in one call. status is that after automatic moves, total the money owed in the order''s currency, short and backordered units without stock, repeated whether (channel, external_ref) had been placed before. Errors: OM012 a fault in the document, with its path; OM003 not enough stock; OM007 external_ref used with another document; OM009 no location; OM010 no such store';
 
@@ -22,6 +22,6 @@ COMMENT ON FUNCTION oms.cancel_lines(text, uuid, jsonb, text) IS 'Cancels units 
 
 CREATE FUNCTION oms.split_fulfillment(store text, fulfillment_id uuid, lines jsonb)
 RETURNS uuid
-LANGUAGE C VOLATILE STRICT
+LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_split_fulfillment';
 COMMENT ON FUNCTION oms.split_fulfillment(text, uuid, jsonb) IS 'Divides units off a fulfillment whose stock is reserved and returns the new one''s id; it has the same location, method and status. lines is an array of {"line": line_no, "quantity": units}. Needs UPDATE on fulfillments. Errors: OM012 a fault in lines; OM002 units that have left or were released';

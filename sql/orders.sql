@@ -7,14 +7,14 @@ AS $layout$
 BEGIN
 	CREATE TABLE orders (
 		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
-		number text COLLATE "C" NOT NULL UNIQUE CHECK (length(number) BETWEEN 1 AND 64),
+		number text COLLATE "C" NOT NULL UNIQUE,
 		channel text COLLATE "C" NOT NULL REFERENCES channels,
-		external_ref text COLLATE "C" CHECK (length(external_ref) BETWEEN 1 AND 200),
+		external_ref text COLLATE "C",
 		customer_id uuid REFERENCES customers,
 		workflow text COLLATE "C" NOT NULL REFERENCES workflows,
 		status text COLLATE "C" NOT NULL,
 		status_reason text COLLATE "C" REFERENCES reasons,
-		currency character(3) COLLATE "C" NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+		currency character(3) COLLATE "C" NOT NULL,
 		tax_included boolean NOT NULL DEFAULT false,
 		po_number text,
 		priority integer NOT NULL,
@@ -35,19 +35,16 @@ BEGIN
 		units_shipped bigint NOT NULL DEFAULT 0,
 		units_delivered bigint NOT NULL DEFAULT 0,
 		units_returned bigint NOT NULL DEFAULT 0,
-		total numeric(19,4) NOT NULL DEFAULT 0 CHECK (total <> 'NaN'),
-		credited numeric(19,4) NOT NULL DEFAULT 0 CHECK (credited <> 'NaN'),
-		authorized numeric(19,4) NOT NULL DEFAULT 0 CHECK (authorized >= 0 AND authorized <> 'NaN'),
-		captured numeric(19,4) NOT NULL DEFAULT 0 CHECK (captured >= 0 AND captured <> 'NaN'),
-		refunded numeric(19,4) NOT NULL DEFAULT 0 CHECK (refunded >= 0 AND refunded <> 'NaN'),
-		charged_back numeric(19,4) NOT NULL DEFAULT 0 CHECK (charged_back >= 0 AND charged_back <> 'NaN'),
-		open_holds integer NOT NULL DEFAULT 0 CHECK (open_holds >= 0),
-		payment_status text COLLATE "C" NOT NULL DEFAULT 'unpaid' CHECK (payment_status IN ('unpaid', 'authorized',
-			'partially_paid', 'paid', 'partially_refunded', 'refunded', 'charged_back')),
-		fulfillment_status text COLLATE "C" NOT NULL DEFAULT 'unfulfilled'
-			CHECK (fulfillment_status IN ('unfulfilled', 'partial', 'fulfilled', 'delivered')),
-		return_status text COLLATE "C" NOT NULL DEFAULT 'none'
-			CHECK (return_status IN ('none', 'requested', 'partial', 'returned')),
+		total numeric(19,4) NOT NULL DEFAULT 0,
+		credited numeric(19,4) NOT NULL DEFAULT 0,
+		authorized numeric(19,4) NOT NULL DEFAULT 0,
+		captured numeric(19,4) NOT NULL DEFAULT 0,
+		refunded numeric(19,4) NOT NULL DEFAULT 0,
+		charged_back numeric(19,4) NOT NULL DEFAULT 0,
+		open_holds integer NOT NULL DEFAULT 0,
+		payment_status text COLLATE "C" NOT NULL DEFAULT 'unpaid',
+		fulfillment_status text COLLATE "C" NOT NULL DEFAULT 'unfulfilled',
+		return_status text COLLATE "C" NOT NULL DEFAULT 'none',
 		created_at timestamptz NOT NULL DEFAULT now(),
 		ordered_at timestamptz NOT NULL DEFAULT now() CHECK (isfinite(ordered_at)),
 		placed_at timestamptz,
@@ -57,8 +54,9 @@ BEGIN
 		attributes jsonb NOT NULL DEFAULT '{}',
 		revision bigint NOT NULL DEFAULT 0,
 		UNIQUE (channel, external_ref),
-		CHECK (units >= 0 AND units_canceled >= 0 AND units_allocated >= 0 AND units_backordered >= 0
-			AND units_short >= 0 AND units_shipped >= 0),
+		-- few and short: they are read anew by every statement that writes orders
+		CHECK (least(units, units_canceled, units_allocated, units_backordered, units_short, units_shipped, open_holds) >= 0),
+		CHECK (least(authorized, captured, refunded, charged_back) >= 0),
 		CHECK (units_canceled + units_allocated + units_backordered + units_short + units_shipped <= units),
 		CHECK (units_delivered BETWEEN 0 AND units_shipped AND units_returned BETWEEN 0 AND units_shipped)
 	) WITH (fillfactor = 70);
@@ -69,6 +67,53 @@ BEGIN
 	CREATE INDEX ON orders (ship_to_id) WHERE ship_to_id IS NOT NULL;
 	CREATE INDEX ON orders (bill_to_id) WHERE bill_to_id IS NOT NULL;
 	COMMENT ON TABLE orders IS 'Orders: one lifecycle in status, three derived axes, counters of units and money that the engine keeps';
+	COMMENT ON COLUMN orders.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed (OM006)';
+	COMMENT ON COLUMN orders.number IS 'What people call it: settings.number_prefix and the next value of sequence order_number, unless the INSERT gives one; fixed (OM006)';
+	COMMENT ON COLUMN orders.channel IS 'Where it comes from; fixed (OM006)';
+	COMMENT ON COLUMN orders.external_ref IS 'What the channel calls it, once a channel; oms.place_order knows a repeat by it; fixed (OM006)';
+	COMMENT ON COLUMN orders.customer_id IS 'Who buys; NULL: a guest; people may change it';
+	COMMENT ON COLUMN orders.workflow IS 'Which workflow status follows: the channel''s unless the INSERT gives one; fixed (OM006)';
+	COMMENT ON COLUMN orders.status IS 'State in its workflow. An UPDATE of it is a move, by people or, where it is automatic, by the engine: OM001 where there is no such move, OM002 where a guard refuses';
+	COMMENT ON COLUMN orders.status_reason IS 'Why it is in that status; people give it in the UPDATE of status, which clears it otherwise. Action release hands it on to fulfillments';
+	COMMENT ON COLUMN orders.currency IS 'ISO 4217 code; all money of the order, its lines and charges is in it; fixed (OM006)';
+	COMMENT ON COLUMN orders.tax_included IS 'true: prices and charges contain their tax; false: tax is added to them; fixed (OM006)';
+	COMMENT ON COLUMN orders.po_number IS 'The customer''s purchase order; people may change it';
+	COMMENT ON COLUMN orders.priority IS 'Of orders placed by one statement the lowest number gets stock first; the channel''s unless given; people may change it';
+	COMMENT ON COLUMN orders.ship_complete IS 'true: guard group_complete keeps its fulfillments back while any unit of it is backordered or short; people may change it';
+	COMMENT ON COLUMN orders.if_short IS 'What becomes of it when units lack stock, refuse or hold as in channels; the channel''s unless given; people may change it until it is placed, after that it is not read';
+	COMMENT ON COLUMN orders.source_order IS 'The order that this one follows, in the way source_kind says; fixed (OM006)';
+	COMMENT ON COLUMN orders.source_kind IS 'How it follows source_order: replacement, exchange, subscription or reorder; people may change it';
+	COMMENT ON COLUMN orders.ship_to_id IS 'Where lines go that have no address of their own; copied to fulfillments when they are made; people may change it';
+	COMMENT ON COLUMN orders.bill_to_id IS 'Where the invoice goes; people may change it';
+	COMMENT ON COLUMN orders.document_hash IS 'sha256 of the document that oms.place_order made it from; NULL where it was inserted otherwise; fixed (OM006)';
+	COMMENT ON COLUMN orders.payment_required IS 'Whether guards payable and paid ask for money: copied from the channel when the order is placed; kept by the engine';
+	COMMENT ON COLUMN orders.credit_approved IS 'true: guard payable holds without money, on the customer''s terms; kept by the engine, which never sets it yet';
+	COMMENT ON COLUMN orders.units IS 'Units ordered, the sum of its lines'' quantity; kept by the engine';
+	COMMENT ON COLUMN orders.units_canceled IS 'Units canceled, the sum over its lines; kept by the engine';
+	COMMENT ON COLUMN orders.units_allocated IS 'Units that fulfillments hold, the sum over its lines; kept by the engine';
+	COMMENT ON COLUMN orders.units_backordered IS 'Units sold for later, the sum over its lines; kept by the engine, 0 as long as there are no backorder policies';
+	COMMENT ON COLUMN orders.units_short IS 'Units owed without stock, the sum over its lines; kept by the engine';
+	COMMENT ON COLUMN orders.units_shipped IS 'Units that have left, the sum over its lines; kept by the engine';
+	COMMENT ON COLUMN orders.units_delivered IS 'Units of those that the customer has, the sum over its lines; kept by the engine';
+	COMMENT ON COLUMN orders.units_returned IS 'Units of those shipped that came back, the sum over its lines; kept by the engine';
+	COMMENT ON COLUMN orders.total IS 'Money: of each line quantity x unit_price - discount, and its charges, of which discounts subtract; with all tax; kept by the engine';
+	COMMENT ON COLUMN orders.credited IS 'Money of total that is not owed any more: canceled units in proportion to their line, and all charges once every unit is canceled; kept by the engine';
+	COMMENT ON COLUMN orders.authorized IS 'Money promised by a payment but not captured; kept by the engine, 0 as long as payments cannot be recorded';
+	COMMENT ON COLUMN orders.captured IS 'Money received; kept by the engine, 0 as long as payments cannot be recorded';
+	COMMENT ON COLUMN orders.refunded IS 'Money of that paid back; kept by the engine, 0 as long as payments cannot be recorded';
+	COMMENT ON COLUMN orders.charged_back IS 'Money of that taken back by the customer''s bank; kept by the engine, 0 as long as payments cannot be recorded';
+	COMMENT ON COLUMN orders.open_holds IS 'How many of its order_holds have no released_at; kept by the engine';
+	COMMENT ON COLUMN orders.payment_status IS 'The first that is true: charged_back (anything was), refunded (all captured), partially_refunded, paid (captured >= total - credited), partially_paid (anything captured), authorized, paid (placed, total 0), unpaid; kept by the engine';
+	COMMENT ON COLUMN orders.fulfillment_status IS 'unfulfilled: no unit has left; partial: fewer than units - units_canceled; fulfilled: all of those; delivered: the customer has all of those; kept by the engine';
+	COMMENT ON COLUMN orders.return_status IS 'none: no unit came back; partial: fewer than have left; returned: all of those; requested is not used yet; kept by the engine';
+	COMMENT ON COLUMN orders.created_at IS 'When the row was inserted, unless the INSERT says; fixed (OM006)';
+	COMMENT ON COLUMN orders.ordered_at IS 'When the customer ordered, as the channel knows it; now unless given; people may change it';
+	COMMENT ON COLUMN orders.placed_at IS 'When its stock was taken (action reserve), as the start of that transaction; NULL: its lines and charges can still change; kept by the engine';
+	COMMENT ON COLUMN orders.confirmed_at IS 'When action confirm was first done, as the start of that transaction; guard order_confirmed reads it; kept by the engine';
+	COMMENT ON COLUMN orders.closed_at IS 'When it entered a final state, as the start of that transaction; NULL while it is in none; kept by the engine';
+	COMMENT ON COLUMN orders.canceled_at IS 'When action release was done, as the start of that transaction; NULL after a cancelation without it, such as a draft''s; kept by the engine';
+	COMMENT ON COLUMN orders.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
+	COMMENT ON COLUMN orders.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
 
 	CREATE TABLE order_lines (
 		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
@@ -100,7 +145,7 @@ BEGIN
 		revision bigint NOT NULL DEFAULT 0,
 		UNIQUE (order_id, line_no),
 		CHECK (discount <= quantity * unit_price),
-		CHECK (canceled >= 0 AND allocated >= 0 AND backordered >= 0 AND short >= 0 AND shipped >= 0
+		CHECK (least(canceled, allocated, backordered, short, shipped) >= 0
 			AND canceled + allocated + backordered + short + shipped <= quantity),
 		CHECK (delivered BETWEEN 0 AND shipped AND returned BETWEEN 0 AND shipped)
 	) WITH (fillfactor = 80);
@@ -113,6 +158,33 @@ BEGIN
 	CREATE INDEX ON order_lines (pickup_location) WHERE pickup_location IS NOT NULL;
 	CREATE INDEX ON order_lines (ship_to_id) WHERE ship_to_id IS NOT NULL;
 	COMMENT ON TABLE order_lines IS 'What was ordered, a row a line; every unit of quantity is canceled, allocated, backordered, short or shipped once the order is placed';
+	COMMENT ON COLUMN order_lines.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.order_id IS 'The order that it is a line of; cannot change (OM006)';
+	COMMENT ON COLUMN order_lines.line_no IS 'Its number in the order, 1 or more, as lines arguments and messages call it; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.external_ref IS 'What the channel calls the line; people may change it at any time';
+	COMMENT ON COLUMN order_lines.parent_line_id IS 'The line that it belongs to, such as a warranty to its camera; the engine does not read it; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.source_line_id IS 'The line of an earlier order that it follows; the engine does not read it; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.sku IS 'What was ordered; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.description IS 'What the customer read; people may change it at any time';
+	COMMENT ON COLUMN order_lines.quantity IS 'Units ordered, canceled ones included; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.unit_price IS 'Money for one unit, before discount; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.discount IS 'Money off the whole line, at most quantity x unit_price; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.tax IS 'Money, the whole line''s tax: contained in unit_price where orders.tax_included, else added; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.method IS 'How it goes; NULL: by the SKU''s default_method, else the channel''s; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.location IS 'The only location that may serve it; NULL: any; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.pickup_location IS 'Where the customer collects it: sourcing asks there first, then elsewhere; NULL: it is not collected; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.ship_to_id IS 'Where it goes; NULL: where its order does; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.ship_group IS 'Lines of an order with the same word are sourced together where they go the same way, and guard group_complete keeps their fulfillments back while a unit of any is backordered or short; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.canceled IS 'Units that will not be sent; kept by the engine';
+	COMMENT ON COLUMN order_lines.allocated IS 'Units that fulfillments with stock_state reserved carry; kept by the engine';
+	COMMENT ON COLUMN order_lines.backordered IS 'Units sold under a backorder policy; kept by the engine, 0 as long as there are none';
+	COMMENT ON COLUMN order_lines.short IS 'Units owed without stock: the order was placed with if_short hold, or its units could not be sourced anew; kept by the engine';
+	COMMENT ON COLUMN order_lines.shipped IS 'Units that have left (action issue), never less again; kept by the engine';
+	COMMENT ON COLUMN order_lines.delivered IS 'Units of those shipped that the customer has (action deliver); kept by the engine';
+	COMMENT ON COLUMN order_lines.returned IS 'Units of those shipped that came back (action restock); kept by the engine';
+	COMMENT ON COLUMN order_lines.backorder_policy_id IS 'The policy that its backordered units were sold under; NULL as long as there are none; kept by the engine';
+	COMMENT ON COLUMN order_lines.attributes IS 'Whatever else people want to note, a JSON object, at any time; the engine does not read it';
+	COMMENT ON COLUMN order_lines.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
 
 	CREATE TABLE order_charges (
 		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
@@ -124,6 +196,12 @@ BEGIN
 	);
 	CREATE INDEX ON order_charges (order_id);
 	COMMENT ON TABLE order_charges IS 'What an order costs beside its lines; a discount subtracts';
+	COMMENT ON COLUMN order_charges.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_charges.order_id IS 'The order that it is charged to; cannot change (OM006)';
+	COMMENT ON COLUMN order_charges.kind IS 'shipping, fee, tip and duty are added to the order''s total, discount is subtracted; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_charges.label IS 'What the customer read; people may change it at any time';
+	COMMENT ON COLUMN order_charges.amount IS 'Money, 0 or more, of a discount too; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_charges.tax IS 'Money, its tax: contained in amount where orders.tax_included, else added to it; fixed once placed (OM006)';
 
 	CREATE TABLE order_holds (
 		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
@@ -139,6 +217,15 @@ BEGIN
 	);
 	CREATE INDEX ON order_holds (order_id);
 	COMMENT ON TABLE order_holds IS 'What an order waits for: insert a row to hold it, set released_at to let it go on';
+	COMMENT ON COLUMN order_holds.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed (OM006)';
+	COMMENT ON COLUMN order_holds.order_id IS 'The order that waits; fixed (OM006)';
+	COMMENT ON COLUMN order_holds.kind IS 'What for: fraud, payment, approval, address, credit, stock (written by the engine where if_short is hold, and by people), manual or remorse; fixed (OM006)';
+	COMMENT ON COLUMN order_holds.reason IS 'Why, in words for people';
+	COMMENT ON COLUMN order_holds.placed_by IS 'Who holds the order: setting oms.actor, else the user, unless the INSERT says; fixed (OM006)';
+	COMMENT ON COLUMN order_holds.placed_at IS 'Since when: the clock at the INSERT unless the INSERT says; fixed (OM006)';
+	COMMENT ON COLUMN order_holds.expires_at IS 'Until when it is meant to last; the engine does not act on it yet';
+	COMMENT ON COLUMN order_holds.released_at IS 'When it ended; people set it, once (OM006); NULL: it is open and counts in orders.open_holds';
+	COMMENT ON COLUMN order_holds.released_by IS 'Who set released_at: setting oms.actor, else the user, unless given';
 
 	CREATE TABLE order_events (
 		id bigserial PRIMARY KEY,
@@ -147,8 +234,7 @@ BEGIN
 		order_id uuid NOT NULL,
 		entity text COLLATE "C" NOT NULL,
 		entity_id uuid NOT NULL,
-		event text COLLATE "C" NOT NULL CHECK (event IN ('created', 'moved', 'allocated', 'shorted', 'canceled_units',
-			'filled', 'held', 'unheld', 'payment', 'edited', 'imported')),
+		event text COLLATE "C" NOT NULL,
 		from_status text COLLATE "C",
 		to_status text COLLATE "C",
 		reason text,
@@ -157,23 +243,42 @@ BEGIN
 	);
 	CREATE INDEX ON order_events (order_id, id);
 	COMMENT ON TABLE order_events IS 'What happened, append-only: the audit log that outboxes, timelines and process analytics read';
+	COMMENT ON COLUMN order_events.id IS 'Key, ascending as events are written; transactions may commit in another order';
+	COMMENT ON COLUMN order_events.at IS 'When it happened, by the clock';
+	COMMENT ON COLUMN order_events.xid IS 'The transaction it happened in, so that readers of the log need not miss events that commit late';
+	COMMENT ON COLUMN order_events.order_id IS 'The order it happened to; no foreign key, the events of a deleted draft stay';
+	COMMENT ON COLUMN order_events.entity IS 'What it happened to: order, order_line or fulfillment';
+	COMMENT ON COLUMN order_events.entity_id IS 'Which of those: its id';
+	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none); canceled_units; held, unheld; edited (people changed columns of an order or fulfillment). filled, payment and imported are not written yet';
+	COMMENT ON COLUMN order_events.from_status IS 'What status was before, of moved';
+	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created and moved';
+	COMMENT ON COLUMN order_events.reason IS 'Of created and moved the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
+	COMMENT ON COLUMN order_events.actor IS 'Who did it: setting oms.actor, else the user';
+	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; shorted, canceled_units {line, quantity}; held, unheld {hold: id}; edited {columns: names}';
+	COMMENT ON SEQUENCE order_events_id_seq IS 'Numbers the events';
 
 	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE OR DELETE ON orders
 		FOR EACH ROW EXECUTE FUNCTION oms.guard('order');
+	COMMENT ON TRIGGER oms_guard ON orders IS 'Fills in number, workflow, status and axes; refuses what is no move (OM001), engine and fixed columns (OM005, OM006), and removing what is no draft';
 	CREATE TRIGGER oms_recheck AFTER INSERT OR UPDATE ON orders
 		FOR EACH ROW EXECUTE FUNCTION oms.recheck('order');
+	COMMENT ON TRIGGER oms_recheck ON orders IS 'Judges the row again as later triggers left it (OM001, OM005, OM006)';
 	CREATE TRIGGER oms_act_insert AFTER INSERT ON orders REFERENCING NEW TABLE AS n
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('order');
+	COMMENT ON TRIGGER oms_act_insert ON orders IS 'Logs new orders';
 	CREATE TRIGGER oms_act_update AFTER UPDATE ON orders REFERENCING OLD TABLE AS o NEW TABLE AS n
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('order');
+	COMMENT ON TRIGGER oms_act_update ON orders IS 'Asks guards (OM002), runs actions, logs, and makes automatic moves, of a statement''s orders at once';
 	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON orders
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
+	COMMENT ON TRIGGER oms_truncate ON orders IS 'Refuses TRUNCATE (OM006)';
 
 	CREATE TRIGGER oms_insert BEFORE INSERT ON order_lines
 		FOR EACH ROW WHEN (NEW.canceled <> 0 OR NEW.allocated <> 0 OR NEW.backordered <> 0 OR NEW.short <> 0
 			OR NEW.shipped <> 0 OR NEW.delivered <> 0 OR NEW.returned <> 0 OR NEW.backorder_policy_id IS NOT NULL
 			OR NEW.revision <> 0)
 		EXECUTE FUNCTION oms.refuse('engine', 'insert the line without its counters');
+	COMMENT ON TRIGGER oms_insert ON order_lines IS 'Refuses a line that begins with counters (OM005)';
 	CREATE TRIGGER oms_engine AFTER UPDATE ON order_lines
 		FOR EACH ROW WHEN (NEW.revision <> OLD.revision + 1
 			AND (OLD.canceled, OLD.allocated, OLD.backordered, OLD.short, OLD.shipped, OLD.delivered, OLD.returned,
@@ -181,41 +286,58 @@ BEGIN
 				IS DISTINCT FROM (NEW.canceled, NEW.allocated, NEW.backordered, NEW.short, NEW.shipped, NEW.delivered,
 				NEW.returned, NEW.backorder_policy_id, NEW.revision))
 		EXECUTE FUNCTION oms.refuse('engine', 'set orders.status or fulfillments.status, or call oms.cancel_lines, instead');
+	COMMENT ON TRIGGER oms_engine ON order_lines IS 'Refuses to change by hand what the engine keeps (OM005)';
 	CREATE TRIGGER oms_recheck AFTER UPDATE ON order_lines
 		FOR EACH ROW WHEN (NEW.revision = OLD.revision) EXECUTE FUNCTION oms.recheck('line');
+	COMMENT ON TRIGGER oms_recheck ON order_lines IS 'Follows a change by hand into the order''s total and units, refuses it once placed (OM006)';
 	CREATE TRIGGER oms_act_insert AFTER INSERT ON order_lines REFERENCING NEW TABLE AS n
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('line');
+	COMMENT ON TRIGGER oms_act_insert ON order_lines IS 'Adds new lines to the order''s total and units, refuses them once placed (OM006)';
 	CREATE TRIGGER oms_act_delete AFTER DELETE ON order_lines REFERENCING OLD TABLE AS o
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('line');
+	COMMENT ON TRIGGER oms_act_delete ON order_lines IS 'Takes removed lines off the order''s total and units, refuses it once placed (OM006)';
 	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON order_lines
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
+	COMMENT ON TRIGGER oms_truncate ON order_lines IS 'Refuses TRUNCATE (OM006)';
 
 	CREATE TRIGGER oms_act_insert AFTER INSERT ON order_charges REFERENCING NEW TABLE AS n
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('charge');
+	COMMENT ON TRIGGER oms_act_insert ON order_charges IS 'Adds new charges to the order''s total, refuses them once placed (OM006)';
 	CREATE TRIGGER oms_act_delete AFTER DELETE ON order_charges REFERENCING OLD TABLE AS o
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('charge');
+	COMMENT ON TRIGGER oms_act_delete ON order_charges IS 'Takes removed charges off the order''s total, refuses it once placed (OM006)';
 	CREATE TRIGGER oms_recheck AFTER UPDATE ON order_charges
 		FOR EACH ROW EXECUTE FUNCTION oms.recheck('charge');
+	COMMENT ON TRIGGER oms_recheck ON order_charges IS 'Follows a change by hand into the order''s total, refuses it once placed (OM006)';
 	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON order_charges
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
+	COMMENT ON TRIGGER oms_truncate ON order_charges IS 'Refuses TRUNCATE (OM006)';
 
 	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE ON order_holds
 		FOR EACH ROW EXECUTE FUNCTION oms.guard('hold');
+	COMMENT ON TRIGGER oms_guard ON order_holds IS 'Refuses to change what a hold is or to open it again (OM006), fills in released_by';
 	CREATE TRIGGER oms_act_insert AFTER INSERT ON order_holds REFERENCING NEW TABLE AS n
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold');
+	COMMENT ON TRIGGER oms_act_insert ON order_holds IS 'Counts and logs new holds';
 	CREATE TRIGGER oms_act_update AFTER UPDATE ON order_holds REFERENCING OLD TABLE AS o NEW TABLE AS n
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold');
+	COMMENT ON TRIGGER oms_act_update ON order_holds IS 'Counts and logs holds that were released';
 	CREATE TRIGGER oms_act_delete AFTER DELETE ON order_holds REFERENCING OLD TABLE AS o
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold');
+	COMMENT ON TRIGGER oms_act_delete ON order_holds IS 'Refuses to remove holds of an order that stays (OM005)';
 	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON order_holds
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('log');
+		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'set released_at; the history of holds is kept');
+	COMMENT ON TRIGGER oms_truncate ON order_holds IS 'Refuses TRUNCATE (OM005)';
 
 	CREATE TRIGGER oms_insert BEFORE INSERT ON order_events
 		FOR EACH ROW EXECUTE FUNCTION oms.guard('event');
+	COMMENT ON TRIGGER oms_insert ON order_events IS 'Refuses events by hand (OM005)';
 	CREATE TRIGGER oms_log BEFORE UPDATE OR DELETE ON order_events
 		FOR EACH ROW EXECUTE FUNCTION oms.refuse('log');
+	COMMENT ON TRIGGER oms_log ON order_events IS 'Refuses to change or remove events (OM005)';
 	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON order_events
 		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('log');
+	COMMENT ON TRIGGER oms_truncate ON order_events IS 'Refuses TRUNCATE (OM005)';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_orders() IS 'Creates orders and what belongs to them in the first schema of search_path; called by oms.create_store';

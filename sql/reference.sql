@@ -11,6 +11,10 @@ BEGIN
 		import_xid xid8
 	);
 	COMMENT ON TABLE settings IS 'The store''s settings, one row';
+	COMMENT ON COLUMN settings.id IS 'Always 1: there is one row';
+	COMMENT ON COLUMN settings.layout_version IS 'Which layout the store''s tables have; a version of oms that works on another refuses the store (OM008)';
+	COMMENT ON COLUMN settings.number_prefix IS 'What the numbers of new orders begin with, such as S- in S-1042; people may change it';
+	COMMENT ON COLUMN settings.import_xid IS 'Reserved for importing historical orders; nothing reads or writes it yet';
 	CREATE SEQUENCE order_number START 1000 MINVALUE 1;
 	COMMENT ON SEQUENCE order_number IS 'Counts order numbers; a number is the prefix in settings and the next value';
 
@@ -23,6 +27,12 @@ BEGIN
 		revision bigint NOT NULL DEFAULT 1
 	);
 	COMMENT ON TABLE workflows IS 'The state machines that orders and fulfillments follow; an edit is in force in every session at its next statement';
+	COMMENT ON COLUMN workflows.name IS 'Key, chosen by people; never changes (OM006); orders, fulfillments, channels and methods point to it';
+	COMMENT ON COLUMN workflows.entity IS 'What follows it, order or fulfillment; never changes (OM006)';
+	COMMENT ON COLUMN workflows.definition IS 'The text that people edit. It is saved only if it can be read (22P02, 54000), all its guards and actions exist, and no row is in a state that it lacks (OM004)';
+	COMMENT ON COLUMN workflows.compiled IS 'The same as a value, computed from definition: for oms.moves, oms.to_mermaid and the like';
+	COMMENT ON COLUMN workflows.description IS 'What it is for, in words for people';
+	COMMENT ON COLUMN workflows.revision IS 'How often it has been saved, the first time included; counted by the engine';
 
 	CREATE TABLE methods (
 		code text COLLATE "C" PRIMARY KEY CHECK (length(code) BETWEEN 1 AND 64),
@@ -32,6 +42,10 @@ BEGIN
 	);
 	CREATE INDEX ON methods (workflow);
 	COMMENT ON TABLE methods IS 'The ways in which goods reach the customer: parcel, pickup, dropship, digital and so on';
+	COMMENT ON COLUMN methods.code IS 'Key, chosen by people; never changes (OM006)';
+	COMMENT ON COLUMN methods.name IS 'What people see';
+	COMMENT ON COLUMN methods.workflow IS 'Which workflow its new fulfillments follow, one of entity fulfillment';
+	COMMENT ON COLUMN methods.by_partner IS 'true: locations of kind supplier or third_party alone may serve its lines, tracked or not, unless a line names its location';
 
 	CREATE TABLE channels (
 		code text COLLATE "C" PRIMARY KEY CHECK (length(code) BETWEEN 1 AND 64),
@@ -49,6 +63,16 @@ BEGIN
 	CREATE INDEX ON channels (order_workflow);
 	CREATE INDEX ON channels (default_method);
 	COMMENT ON TABLE channels IS 'Where orders come from: a web shop, a marketplace, a till, a call center';
+	COMMENT ON COLUMN channels.code IS 'Key, chosen by people; never changes (OM006)';
+	COMMENT ON COLUMN channels.name IS 'What people see';
+	COMMENT ON COLUMN channels.kind IS 'What sort of channel: web, marketplace, pos (a till), phone, b2b, edi or app; for reports, the engine does not read it';
+	COMMENT ON COLUMN channels.order_workflow IS 'Which workflow its new orders follow, one of entity order';
+	COMMENT ON COLUMN channels.default_method IS 'How lines go that name no method and whose SKU has no default_method; NULL: placing such a line is OM009';
+	COMMENT ON COLUMN channels.payment_required IS 'Whether orders must be paid: copied to the order when it is placed, where guards payable and paid read it. Payments cannot be recorded yet, so true keeps those guards shut on all that costs more than 0';
+	COMMENT ON COLUMN channels.if_short IS 'What becomes of an order when units lack stock, unless the order says otherwise. refuse: it is not placed (OM003); hold: it is, those units are short and a hold of kind stock is put on it';
+	COMMENT ON COLUMN channels.priority IS 'Copied to new orders that give none: of orders placed by one statement the lowest number gets stock first';
+	COMMENT ON COLUMN channels.active IS 'false: oms.place_order takes no documents for it (OM012); INSERT INTO orders is not asked';
+	COMMENT ON COLUMN channels.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
 
 	CREATE TABLE locations (
 		code text COLLATE "C" PRIMARY KEY CHECK (length(code) BETWEEN 1 AND 64),
@@ -68,6 +92,20 @@ BEGIN
 		attributes jsonb NOT NULL DEFAULT '{}'
 	);
 	COMMENT ON TABLE locations IS 'Where units are: warehouses, shops, suppliers, third parties';
+	COMMENT ON COLUMN locations.code IS 'Key, chosen by people; never changes (OM006)';
+	COMMENT ON COLUMN locations.name IS 'What people see';
+	COMMENT ON COLUMN locations.kind IS 'warehouse, store, supplier, third_party or virtual; supplier and third_party are partners, who alone serve methods by_partner';
+	COMMENT ON COLUMN locations.tracked IS 'Whether its units are counted in stock here. false: it keeps its own books, takes no movements (OM003) and never runs short; it serves lines that name it and, being a partner, methods by_partner';
+	COMMENT ON COLUMN locations.country IS 'ISO 3166-1 code of two letters; for people, as the rest of the address is';
+	COMMENT ON COLUMN locations.region IS 'State, province or county';
+	COMMENT ON COLUMN locations.city IS 'Town';
+	COMMENT ON COLUMN locations.postal_code IS 'ZIP or postal code, as it is written there';
+	COMMENT ON COLUMN locations.latitude IS 'Degrees north of the equator, south negative; the engine does not read it';
+	COMMENT ON COLUMN locations.longitude IS 'Degrees east of Greenwich, west negative; the engine does not read it';
+	COMMENT ON COLUMN locations.time_zone IS 'A name from pg_timezone_names, such as Europe/Berlin; not checked, the engine does not read it';
+	COMMENT ON COLUMN locations.priority IS 'In which order sourcing asks locations: the lowest number first, then by code';
+	COMMENT ON COLUMN locations.active IS 'false: sourcing passes it over, what it holds already stays, and oms.place_order refuses lines that name it (OM012)';
+	COMMENT ON COLUMN locations.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
 
 	CREATE TABLE skus (
 		code text COLLATE "C" PRIMARY KEY CHECK (length(code) BETWEEN 1 AND 64),
@@ -83,6 +121,15 @@ BEGIN
 	);
 	CREATE INDEX ON skus (default_method);
 	COMMENT ON TABLE skus IS 'What is sold, by stock keeping unit';
+	COMMENT ON COLUMN skus.code IS 'Key, chosen by people; never changes (OM006)';
+	COMMENT ON COLUMN skus.name IS 'What people see';
+	COMMENT ON COLUMN skus.kind IS 'physical, digital, service, warranty, subscription or bundle; decides what tracked is where that is left out, beyond which the engine does not read it and sells a bundle as one thing';
+	COMMENT ON COLUMN skus.tracked IS 'Whether units of it are counted in stock. false: it is never short. Left out or NULL at INSERT: false for digital, service and warranty, true for others';
+	COMMENT ON COLUMN skus.weight_grams IS 'Grams that one unit weighs; the engine does not read it';
+	COMMENT ON COLUMN skus.default_method IS 'How lines of it go that name no method; NULL: as the channel says';
+	COMMENT ON COLUMN skus.tags IS 'Words to group it by; the engine does not read them';
+	COMMENT ON COLUMN skus.active IS 'false: oms.place_order takes no lines of it (OM012); INSERT INTO order_lines is not asked';
+	COMMENT ON COLUMN skus.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
 
 	CREATE TABLE reasons (
 		code text COLLATE "C" PRIMARY KEY CHECK (length(code) BETWEEN 1 AND 64),
@@ -92,6 +139,10 @@ BEGIN
 			CHECK (stock_effect IN ('none', 'quarantine', 'write_off'))
 	);
 	COMMENT ON TABLE reasons IS 'Why a status changed, and what that says about the units concerned';
+	COMMENT ON COLUMN reasons.code IS 'Key, chosen by people; never changes (OM006)';
+	COMMENT ON COLUMN reasons.entity IS 'Whose status_reason it is meant for, order or fulfillment; NULL: both. A help to whoever chooses, not enforced';
+	COMMENT ON COLUMN reasons.description IS 'What it means, in words for people';
+	COMMENT ON COLUMN reasons.stock_effect IS 'What becomes of units that a move gives back for this reason (actions release, reroute, restock). none: they can be sold again; quarantine: a movement makes them unavailable; write_off: a movement of kind damage takes them off';
 
 	CREATE TABLE customers (
 		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
@@ -106,6 +157,15 @@ BEGIN
 	);
 	CREATE INDEX ON customers (parent_id);
 	COMMENT ON TABLE customers IS 'Who buys; an order without a customer is a guest''s';
+	COMMENT ON COLUMN customers.id IS 'Key, oms.uuid7() unless the INSERT gives one; never changes (OM006)';
+	COMMENT ON COLUMN customers.code IS 'What documents call the customer, one customer''s alone; people may change it';
+	COMMENT ON COLUMN customers.name IS 'Of the person or company; people write it, and oms.place_order what a document says of it';
+	COMMENT ON COLUMN customers.email IS 'E-mail address; people write it, and oms.place_order what a document says of it';
+	COMMENT ON COLUMN customers.phone IS 'Telephone number; people write it, and oms.place_order what a document says of it';
+	COMMENT ON COLUMN customers.parent_id IS 'The customer that this one is a part of, such as a branch''s company; the engine does not read it';
+	COMMENT ON COLUMN customers.credit_limit IS 'Money that the customer may owe, in a currency that people agree on; the engine does not check it yet';
+	COMMENT ON COLUMN customers.terms_days IS 'Days that the customer has to pay; the engine does not read it yet';
+	COMMENT ON COLUMN customers.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it. oms.place_order replaces it by a document''s';
 
 	CREATE TABLE addresses (
 		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
@@ -123,34 +183,68 @@ BEGIN
 		email text
 	);
 	COMMENT ON TABLE addresses IS 'Where an order, a line or a fulfillment goes; a row is never changed but for erasure (set to NULL), a change is a new row';
+	COMMENT ON COLUMN addresses.id IS 'Key, oms.uuid7() unless the INSERT gives one';
+	COMMENT ON COLUMN addresses.name IS 'Who receives what is sent there';
+	COMMENT ON COLUMN addresses.company IS 'Where they work, if that is part of the address';
+	COMMENT ON COLUMN addresses.line1 IS 'Street and house, or what stands for them';
+	COMMENT ON COLUMN addresses.line2 IS 'Floor, apartment, building';
+	COMMENT ON COLUMN addresses.city IS 'Town';
+	COMMENT ON COLUMN addresses.region IS 'State, province or county';
+	COMMENT ON COLUMN addresses.postal_code IS 'ZIP or postal code, as it is written there';
+	COMMENT ON COLUMN addresses.country IS 'ISO 3166-1 code of two letters';
+	COMMENT ON COLUMN addresses.latitude IS 'Degrees north of the equator, south negative; the engine does not read it';
+	COMMENT ON COLUMN addresses.longitude IS 'Degrees east of Greenwich, west negative; the engine does not read it';
+	COMMENT ON COLUMN addresses.phone IS 'Whom to call on delivery';
+	COMMENT ON COLUMN addresses.email IS 'Where to write about the delivery';
 
 	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE ON workflows
 		FOR EACH ROW EXECUTE FUNCTION oms.guard('workflow');
+	COMMENT ON TRIGGER oms_guard ON workflows IS 'Refuses a definition that the store cannot follow (OM004, OM006), counts revision';
 	CREATE TRIGGER oms_invalidate AFTER INSERT OR UPDATE OR DELETE ON workflows
 		FOR EACH ROW EXECUTE FUNCTION oms.invalidate();
+	COMMENT ON TRIGGER oms_invalidate ON workflows IS 'Has every session read the workflows anew, replicas'' too';
 	ALTER TABLE workflows ENABLE ALWAYS TRIGGER oms_invalidate;
 	CREATE TRIGGER oms_invalidate AFTER INSERT OR UPDATE OR DELETE ON settings
 		FOR EACH ROW EXECUTE FUNCTION oms.invalidate();
+	COMMENT ON TRIGGER oms_invalidate ON settings IS 'Has every session read the settings anew, replicas'' too';
 	ALTER TABLE settings ENABLE ALWAYS TRIGGER oms_invalidate;
+	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON settings
+		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
+	COMMENT ON TRIGGER oms_truncate ON settings IS 'The row stays';
 	CREATE TRIGGER oms_keep BEFORE DELETE ON settings
 		FOR EACH ROW EXECUTE FUNCTION oms.refuse('keep');
+	COMMENT ON TRIGGER oms_keep ON settings IS 'Refuses to remove the one row (OM006)';
+	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE ON channels
+		FOR EACH ROW EXECUTE FUNCTION oms.guard('channel');
+	COMMENT ON TRIGGER oms_guard ON channels IS 'Has order_workflow name a workflow for orders (OM004)';
+	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE ON methods
+		FOR EACH ROW EXECUTE FUNCTION oms.guard('method');
+	COMMENT ON TRIGGER oms_guard ON methods IS 'Has workflow name a workflow for fulfillments (OM004)';
 	CREATE TRIGGER oms_guard BEFORE INSERT ON skus
 		FOR EACH ROW WHEN (NEW.tracked IS NULL) EXECUTE FUNCTION oms.guard('sku');
+	COMMENT ON TRIGGER oms_guard ON skus IS 'Fills in tracked by kind where it is left out';
 	CREATE TRIGGER oms_guard BEFORE UPDATE ON addresses
 		FOR EACH ROW EXECUTE FUNCTION oms.guard('address');
+	COMMENT ON TRIGGER oms_guard ON addresses IS 'Refuses any change but erasure (OM006)';
 
 	CREATE TRIGGER oms_fixed AFTER UPDATE ON methods
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
+	COMMENT ON TRIGGER oms_fixed ON methods IS 'Refuses another code (OM006)';
 	CREATE TRIGGER oms_fixed AFTER UPDATE ON channels
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
+	COMMENT ON TRIGGER oms_fixed ON channels IS 'Refuses another code (OM006)';
 	CREATE TRIGGER oms_fixed AFTER UPDATE ON locations
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
+	COMMENT ON TRIGGER oms_fixed ON locations IS 'Refuses another code (OM006)';
 	CREATE TRIGGER oms_fixed AFTER UPDATE ON skus
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
+	COMMENT ON TRIGGER oms_fixed ON skus IS 'Refuses another code (OM006)';
 	CREATE TRIGGER oms_fixed AFTER UPDATE ON reasons
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
+	COMMENT ON TRIGGER oms_fixed ON reasons IS 'Refuses another code (OM006)';
 	CREATE TRIGGER oms_fixed AFTER UPDATE ON customers
 		FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION oms.refuse('key', 'id');
+	COMMENT ON TRIGGER oms_fixed ON customers IS 'Refuses another id (OM006)';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_reference() IS 'Creates reference tables in the first schema of search_path; called by oms.create_store';

@@ -2,6 +2,6 @@
 
 CREATE FUNCTION oms.verify_store(store text, OUT rule text, OUT violations bigint, OUT query text)
 RETURNS SETOF record
-LANGUAGE C VOLATILE STRICT
+LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_verify_store';
 COMMENT ON FUNCTION oms.verify_store(text) IS 'Recounts a store from its sources: one row a rule, kept or not, with the number of violations and the query that shows them. Reads as the caller; a store that is kept right has 0 everywhere. Error: OM010 no such store';

@@ -10,9 +10,26 @@ BEGIN
 		o.total - o.credited AS due, o.units, o.ordered_at, o.placed_at, o.closed_at
 	FROM orders o LEFT JOIN customers c ON c.id = o.customer_id;
 	COMMENT ON VIEW order_summary IS 'One row an order; basis: the order, as it is now';
+	COMMENT ON COLUMN order_summary.order_id IS 'orders.id';
+	COMMENT ON COLUMN order_summary.number IS 'What people call the order';
+	COMMENT ON COLUMN order_summary.channel IS 'Code of the channel it comes from';
+	COMMENT ON COLUMN order_summary.external_ref IS 'What the channel calls it';
+	COMMENT ON COLUMN order_summary.customer_name IS 'The customer''s name as it is now; NULL: a guest, or a customer without one';
+	COMMENT ON COLUMN order_summary.status IS 'State in its workflow';
+	COMMENT ON COLUMN order_summary.payment_status IS 'How far the money has come, see orders';
+	COMMENT ON COLUMN order_summary.fulfillment_status IS 'How far the goods have come, see orders';
+	COMMENT ON COLUMN order_summary.return_status IS 'How much of what left came back, see orders';
+	COMMENT ON COLUMN order_summary.currency IS 'ISO 4217 code of total, credited and due';
+	COMMENT ON COLUMN order_summary.total IS 'Money: lines and charges as ordered, with all tax; do not add up over currencies';
+	COMMENT ON COLUMN order_summary.credited IS 'Money of total that is not owed any more, such as for canceled units';
+	COMMENT ON COLUMN order_summary.due IS 'Money that the order costs in the end: total - credited, whether paid or not';
+	COMMENT ON COLUMN order_summary.units IS 'Units ordered, canceled ones included';
+	COMMENT ON COLUMN order_summary.ordered_at IS 'When the customer ordered';
+	COMMENT ON COLUMN order_summary.placed_at IS 'When stock was taken; NULL: never, a draft';
+	COMMENT ON COLUMN order_summary.closed_at IS 'When it entered the final state that it is in; NULL: it is open';
 
 	CREATE VIEW order_line_facts WITH (security_invoker = true) AS
-	SELECT l.id AS order_line_id, o.id AS order_id, o.number AS order_number, o.channel, o.ordered_at::date AS order_date, l.line_no,
+	SELECT l.id AS order_line_id, o.id AS order_id, o.number AS order_number, o.channel, (o.ordered_at AT TIME ZONE 'UTC')::date AS order_date, l.line_no,
 		l.sku, s.name AS sku_name, coalesce(l.method, s.default_method, c.default_method) AS method, l.quantity,
 		l.canceled, l.allocated, l.backordered, l.short, l.shipped, l.delivered, l.returned, l.unit_price,
 		l.quantity * l.unit_price - l.discount - CASE WHEN o.tax_included THEN l.tax ELSE 0 END AS net_amount, l.tax,
@@ -20,6 +37,27 @@ BEGIN
 	FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN skus s ON s.code = l.sku
 		JOIN channels c ON c.code = o.channel;
 	COMMENT ON VIEW order_line_facts IS 'One row an order line; basis: the order date';
+	COMMENT ON COLUMN order_line_facts.order_line_id IS 'order_lines.id';
+	COMMENT ON COLUMN order_line_facts.order_id IS 'orders.id';
+	COMMENT ON COLUMN order_line_facts.order_number IS 'What people call the order';
+	COMMENT ON COLUMN order_line_facts.channel IS 'Code of the channel that the order comes from';
+	COMMENT ON COLUMN order_line_facts.order_date IS 'Day of orders.ordered_at in the session''s time zone: SET timezone before comparing days';
+	COMMENT ON COLUMN order_line_facts.line_no IS 'The line''s number in its order';
+	COMMENT ON COLUMN order_line_facts.sku IS 'Code of what was ordered';
+	COMMENT ON COLUMN order_line_facts.sku_name IS 'Its name as it is now';
+	COMMENT ON COLUMN order_line_facts.method IS 'How the line goes: its own method, else what SKU and channel say now, which may not be what they said when it was placed';
+	COMMENT ON COLUMN order_line_facts.quantity IS 'Units ordered, canceled ones included; drafts'' units too, which no counter counts';
+	COMMENT ON COLUMN order_line_facts.canceled IS 'Units of quantity that will not be sent';
+	COMMENT ON COLUMN order_line_facts.allocated IS 'Units of quantity that fulfillments hold now';
+	COMMENT ON COLUMN order_line_facts.backordered IS 'Units of quantity sold for later, now';
+	COMMENT ON COLUMN order_line_facts.short IS 'Units of quantity owed without stock now';
+	COMMENT ON COLUMN order_line_facts.shipped IS 'Units of quantity that have left, returned ones included';
+	COMMENT ON COLUMN order_line_facts.delivered IS 'Units of shipped that the customer has had';
+	COMMENT ON COLUMN order_line_facts.returned IS 'Units of shipped that came back';
+	COMMENT ON COLUMN order_line_facts.unit_price IS 'Money for one unit, before discount; with tax where the order''s prices include it';
+	COMMENT ON COLUMN order_line_facts.net_amount IS 'Money for quantity, canceled units included: quantity x unit_price - discount, without tax';
+	COMMENT ON COLUMN order_line_facts.tax IS 'Money, the tax on net_amount';
+	COMMENT ON COLUMN order_line_facts.currency IS 'ISO 4217 code of unit_price, net_amount and tax';
 
 	CREATE VIEW fulfillment_facts WITH (security_invoker = true) AS
 	SELECT f.id AS fulfillment_id, f.number, o.number AS order_number, f.location, f.pickup_location, f.method, f.status,
@@ -29,17 +67,49 @@ BEGIN
 		round(extract(epoch FROM f.delivered_at - f.shipped_at) / 3600, 2) AS hours_shipped_to_delivered
 	FROM fulfillments f JOIN orders o ON o.id = f.order_id;
 	COMMENT ON VIEW fulfillment_facts IS 'One row a fulfillment; basis: the fulfillment, as it is now';
+	COMMENT ON COLUMN fulfillment_facts.fulfillment_id IS 'fulfillments.id';
+	COMMENT ON COLUMN fulfillment_facts.number IS 'What people call the fulfillment';
+	COMMENT ON COLUMN fulfillment_facts.order_number IS 'What people call its order';
+	COMMENT ON COLUMN fulfillment_facts.location IS 'Code of where its units leave';
+	COMMENT ON COLUMN fulfillment_facts.pickup_location IS 'Code of where the customer collects it; NULL: it is not collected';
+	COMMENT ON COLUMN fulfillment_facts.method IS 'Code of how it goes';
+	COMMENT ON COLUMN fulfillment_facts.status IS 'State in its workflow';
+	COMMENT ON COLUMN fulfillment_facts.units IS 'Units that it carries, or carried before they were canceled, rerouted or came back: do not add up over statuses';
+	COMMENT ON COLUMN fulfillment_facts.created_at IS 'When it was made, by placing, rerouting or dividing';
+	COMMENT ON COLUMN fulfillment_facts.promised_at IS 'When the customer expects it, as people wrote';
+	COMMENT ON COLUMN fulfillment_facts.shipped_at IS 'When its goods left; NULL: they have not';
+	COMMENT ON COLUMN fulfillment_facts.delivered_at IS 'When the customer had it; NULL: not yet';
+	COMMENT ON COLUMN fulfillment_facts.hours_open_to_shipped IS 'Hours from created_at to shipped_at, to 2 decimals; of one divided off, from the division; NULL: not shipped';
+	COMMENT ON COLUMN fulfillment_facts.hours_shipped_to_delivered IS 'Hours from shipped_at to delivered_at, to 2 decimals; NULL: not delivered';
 
 	CREATE VIEW stock_position WITH (security_invoker = true) AS
 	SELECT s.sku, s.location, s.on_hand, s.unavailable, s.reserved, s.safety_stock, 0::bigint AS held, s.available
 	FROM stock s;
 	COMMENT ON VIEW stock_position IS 'One row a SKU and location; basis: units, now';
+	COMMENT ON COLUMN stock_position.sku IS 'Code of what is counted';
+	COMMENT ON COLUMN stock_position.location IS 'Code of where it is';
+	COMMENT ON COLUMN stock_position.on_hand IS 'Units that are there, sold or not';
+	COMMENT ON COLUMN stock_position.unavailable IS 'Units of on_hand that cannot be sold';
+	COMMENT ON COLUMN stock_position.reserved IS 'Units of on_hand that fulfillments hold';
+	COMMENT ON COLUMN stock_position.safety_stock IS 'Units that orders must leave alone';
+	COMMENT ON COLUMN stock_position.held IS 'Units set aside before an order is placed: 0, as there is no way to do so yet';
+	COMMENT ON COLUMN stock_position.available IS 'Units that orders can take: on_hand - unavailable - reserved - safety_stock; less than 0 where safety_stock exceeds what is left';
 
 	CREATE VIEW order_timeline WITH (security_invoker = true) AS
 	SELECT o.number AS order_number, e.at, e.entity, coalesce(f.number, o.number) AS number, e.event, e.from_status,
 		e.to_status, e.actor, e.reason, e.id AS position
 	FROM order_events e JOIN orders o ON o.id = e.order_id LEFT JOIN fulfillments f ON f.id = e.entity_id;
 	COMMENT ON VIEW order_timeline IS 'What happened to orders, one row an event; sort by position; basis: the event''s time';
+	COMMENT ON COLUMN order_timeline.order_number IS 'What people call the order; deleted drafts are not listed';
+	COMMENT ON COLUMN order_timeline.at IS 'When it happened, by the clock';
+	COMMENT ON COLUMN order_timeline.entity IS 'What it happened to: order, order_line or fulfillment';
+	COMMENT ON COLUMN order_timeline.number IS 'The fulfillment''s number, else the order''s';
+	COMMENT ON COLUMN order_timeline.event IS 'What happened, see order_events.event';
+	COMMENT ON COLUMN order_timeline.from_status IS 'What status was before, of moved';
+	COMMENT ON COLUMN order_timeline.to_status IS 'What status was after, of created and moved';
+	COMMENT ON COLUMN order_timeline.actor IS 'Who did it';
+	COMMENT ON COLUMN order_timeline.reason IS 'Code of a reason, or the kind of hold, see order_events.reason';
+	COMMENT ON COLUMN order_timeline.position IS 'order_events.id: sorts events of one order as they happened';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_views() IS 'Creates the store''s views in the first schema of search_path; called by oms.create_store';

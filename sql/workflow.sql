@@ -1,5 +1,5 @@
 -- The type oms.workflow: a state machine that people read and edit as text
--- (src/workflow.c, workflow_draw.c; the grammar is in docs/workflow.md).
+-- (src/workflow.c, workflow_draw.c; the grammar is in docs/reference.md).
 
 CREATE TYPE oms.workflow;
 

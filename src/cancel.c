@@ -96,17 +96,11 @@ oms_cancel_lines(PG_FUNCTION_ARGS)
 	Array	   *ids;
 	int64		canceled;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("store and order_id must not be null")));
-	store = oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	store = oms_store_argument(fcinfo, 2);
 	order_id = PG_GETARG_UUID_P(1);
 	oms_spi_begin();
 	if (oms_run(store, &lock_order, (Datum[]) {UUIDPGetDatum(order_id)}) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_DOCUMENT),
-				 errmsg("order_id: unknown order \"%s\"", oms_uuid_out(order_id))));
+		oms_document_fault("order_id", NULL, psprintf("unknown order \"%s\"", oms_uuid_out(order_id)));
 	oms_become_owner(store, &scope);
 	if (reason && oms_run(store, &find_reason, (Datum[]) {CStringGetTextDatum(reason)}) == 0)
 		oms_document_fault("reason", NULL, psprintf("unknown reason \"%s\"", reason));

@@ -34,9 +34,9 @@ static const StoreQuery split_fulfillments = {
 	"WITH part AS (SELECT p.* FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6),"
 	" pg_catalog.unnest($7)) AS p(fulfillment_id, new_id, line_id, quantity)),"
 	" made AS (INSERT INTO @.fulfillments (id, number, order_id, location, pickup_location, method, workflow, status,"
-	" stock_state, ship_to_id, promised_at, carrier, partner_ref, attributes)"
+	" stock_state, ship_to_id, promised_at, carrier, partner_ref, created_at, attributes)"
 	" SELECT n.id, n.number, f.order_id, f.location, f.pickup_location, f.method, f.workflow, f.status,"
-	" f.stock_state, f.ship_to_id, f.promised_at, f.carrier, f.partner_ref, f.attributes"
+	" f.stock_state, f.ship_to_id, f.promised_at, f.carrier, f.partner_ref, f.created_at, f.attributes"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS n(id, number, old_id)"
 	" JOIN @.fulfillments f ON f.id" EQ "n.old_id),"
 	" less AS (UPDATE @.fulfillment_lines l SET quantity = l.quantity" MINUS "p.quantity FROM part p"
@@ -180,20 +180,18 @@ choose_parts(const pg_uuid_t *fulfillment_id, const pg_uuid_t *order_id, const L
 			parts[i].line_id = oms_column_uuid(j, 4);
 		}
 		if (there < wanted[i].quantity)
-			ereport(ERROR,
-					(errcode(ERRCODE_OMS_DOCUMENT),
-					 errmsg("lines[%d].quantity: fulfillment \"%s\" has " INT64_FORMAT " units of line " INT64_FORMAT ", not " INT64_FORMAT,
-							i, oms_column_text(0, 1), there, wanted[i].line, wanted[i].quantity)));
+			oms_document_fault(psprintf("lines[%d]", i), "quantity",
+							   psprintf("fulfillment \"%s\" has " INT64_FORMAT " units of line " INT64_FORMAT ", not " INT64_FORMAT,
+										oms_column_text(0, 1), there, wanted[i].line, wanted[i].quantity));
 		parts[i].fulfillment_id = *fulfillment_id;
 		parts[i].order_id = *order_id;
 		parts[i].quantity = wanted[i].quantity;
 		left -= wanted[i].quantity;
 	}
 	if (left == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_DOCUMENT),
-				 errmsg("lines: nothing would be left in fulfillment \"%s\"", oms_column_text(0, 1)),
-				 errhint("Move the whole fulfillment instead.")));
+		oms_document_fault("lines", NULL,
+						   psprintf("nothing would be left in fulfillment \"%s\": move the whole of it instead",
+									oms_column_text(0, 1)));
 	return parts;
 }
 
@@ -203,7 +201,7 @@ choose_parts(const pg_uuid_t *fulfillment_id, const pg_uuid_t *order_id, const L
 Datum
 oms_split_fulfillment(PG_FUNCTION_ARGS)
 {
-	Store	   *store = oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Store	   *store = oms_store_argument(fcinfo, 3);
 	pg_uuid_t  *id = PG_GETARG_UUID_P(1);
 	pg_uuid_t  *result = palloc(sizeof(pg_uuid_t));
 	LineQuantity *wanted;
@@ -217,9 +215,7 @@ oms_split_fulfillment(PG_FUNCTION_ARGS)
 	wanted = oms_parse_line_quantities(PG_GETARG_JSONB_P(2), &count);
 	oms_spi_begin();
 	if (oms_run(store, &lock_fulfillment, (Datum[]) {UUIDPGetDatum(id)}) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_DOCUMENT),
-				 errmsg("fulfillment_id: unknown fulfillment \"%s\"", oms_uuid_out(id))));
+		oms_document_fault("fulfillment_id", NULL, psprintf("unknown fulfillment \"%s\"", oms_uuid_out(id)));
 	order_id = oms_column_uuid(0, 1);
 
 	oms_become_owner(store, &scope);

@@ -308,3 +308,34 @@ oms_guards_hold(Store *store, const MachineMove *move, const Mover *row, EntityK
 	}
 	return true;
 }
+
+/*
+ * oms_open_automatic_move returns the automatic move that is open to an order
+ * in a state, judged without a query: NULL where none is, and where a function
+ * of the store would have to be asked first.
+ */
+const MachineMove *
+oms_open_automatic_move(const Machine *machine, int state, const OrderFacts *order)
+{
+	Mover		mover = {.order = order};
+	StringInfoData why;
+
+	initStringInfo(&why);
+	for (int i = 0; i < machine->workflow->nmoves; i++)
+	{
+		const MachineMove *move = &machine->moves[i];
+		bool		open = true;
+
+		if (move->from != state || !move->is_automatic)
+			continue;
+		for (int j = 0; open && j < move->nguards; j++)
+		{
+			if (!move->guards[j].guard)
+				return NULL;
+			open = move->guards[j].guard->holds(&mover, &why);
+		}
+		if (open)
+			return move;
+	}
+	return NULL;
+}

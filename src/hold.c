@@ -24,7 +24,7 @@
 #include "transition.h"
 
 static const StoreQuery count_holds = {
-	"UPDATE @.orders o SET open_holds = o.open_holds" PLUS "c.change::pg_catalog.int4, revision = o.revision" PLUS "1"
+	"UPDATE @.orders o SET status = o.status, open_holds = o.open_holds" PLUS "c.change::pg_catalog.int4, revision = o.revision" PLUS "1"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS c(id, change) WHERE o.id" EQ "c.id",
 	2, {UUIDARRAYOID, INT8ARRAYOID}
 };

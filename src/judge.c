@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
@@ -32,6 +33,7 @@
 #include "utils/timestamp.h"
 
 #include "axes.h"
+#include "facts.h"
 #include "judge.h"
 #include "oms.h"
 #include "plan.h"
@@ -138,6 +140,8 @@ static void judge_insert(Case *c);
 static void judge_update(Case *c, bool is_recheck);
 static void judge_delete(Case *c);
 static void fill_order(Case *c);
+static void fill_move(Case *c);
+static void move_by_itself(Case *c);
 static void set_values(Case *c, int count, const int *columns, const Datum *values,
 					   const bool *nulls);
 
@@ -274,27 +278,66 @@ oms_guard_row(Store *store, TriggerData *trigger, EntityKind entity)
 
 		judge_update(&c, false);
 		if (to && strcmp(from, to) != 0)
-		{
-			/* a reason belongs to the move that it is given with */
-			if (!bms_is_member(c.shape->number[c.status_reason] - FirstLowInvalidHeapAttributeNumber,
-							   trigger->tg_updatedcols))
-				set_values(&c, 1, &c.status_reason, (Datum[]) {(Datum) 0}, (bool[]) {true});
-			if (entity == ENTITY_ORDER)
-			{
-				Machine    *machine = oms_machine(store, oms_row_text(c.shape, &c.new, ORDER_WORKFLOW),
-												  entity);
-				bool		is_final = oms_workflow_is_final(machine->workflow,
-															 oms_machine_state(machine, to));
-
-				set_values(&c, 1, (int[]) {ORDER_CLOSED_AT},
-						   (Datum[]) {TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())},
-						   (bool[]) {!is_final});
-			}
-		}
+			fill_move(&c);
+		else if (by_engine && entity == ENTITY_ORDER)
+			move_by_itself(&c);
 		if (by_engine && entity == ENTITY_ORDER)
 			oms_fill_axes(c.shape, &c.new, RelationGetDescr(c.rel), &c.new_tuple);
 	}
 	return c.new_tuple;
+}
+
+/*
+ * fill_move fills in what a move brings with it.  A reason belongs to the move
+ * that it is given with, so one from an earlier move does not stay.
+ */
+static void
+fill_move(Case *c)
+{
+	Machine    *machine;
+	int			state;
+
+	if (!bms_is_member(c->shape->number[c->status_reason] - FirstLowInvalidHeapAttributeNumber,
+					   c->trigger->tg_updatedcols))
+		set_values(c, 1, &c->status_reason, (Datum[]) {(Datum) 0}, (bool[]) {true});
+	if (c->entity != ENTITY_ORDER)
+		return;
+	machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, ORDER_WORKFLOW), c->entity);
+	state = oms_machine_state(machine, oms_row_text(c->shape, &c->new, ORDER_STATUS));
+	set_values(c, 1, (int[]) {ORDER_CLOSED_AT},
+			   (Datum[]) {TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())},
+			   (bool[]) {!oms_workflow_is_final(machine->workflow, state)});
+}
+
+/*
+ * move_by_itself makes an order's automatic move in the write of counters that
+ * has opened it, which spares a second write of the row; moves.c then finds a
+ * row that has moved, asks the guards as ever and runs the actions.  That of
+ * confirm is to write a time, so it is done here too.
+ */
+static void
+move_by_itself(Case *c)
+{
+	OrderFacts	facts;
+	const MachineMove *move;
+	Machine    *machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, ORDER_WORKFLOW), c->entity);
+	int			state = oms_machine_state(machine, oms_row_text(c->shape, &c->new, ORDER_STATUS));
+
+	if (state < 0 || !machine->has_automatic[state])
+		return;
+	oms_order_facts(c->shape, &c->new, &facts);
+	move = oms_open_automatic_move(machine, state, &facts);
+	if (!move)
+		return;
+	set_values(c, 1, (int[]) {ORDER_STATUS},
+			   (Datum[]) {CStringGetTextDatum(oms_machine_state_name(machine, move->to))}, (bool[]) {false});
+	fill_move(c);
+	for (int i = 0; i < move->nactions; i++)
+	{
+		if (strcmp(move->actions[i].name, "confirm") == 0 && !facts.is_confirmed)
+			set_values(c, 1, (int[]) {ORDER_CONFIRMED_AT},
+					   (Datum[]) {TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())}, (bool[]) {false});
+	}
 }
 
 /*
@@ -476,6 +519,39 @@ refuse_engine_column(const Case *c, int column)
 }
 
 /*
+ * require_form judges texts that are written once, here and not by a CHECK,
+ * which would judge them again with every write of the row.
+ */
+static void
+require_form(const Case *c)
+{
+	static const struct
+	{
+		int			column;
+		int			longest;
+	}			lengths[] = {{ORDER_NUMBER, 64}, {ORDER_EXTERNAL_REF, 200}};
+	char	   *currency = oms_row_text(c->shape, &c->new, ORDER_CURRENCY);
+
+	if (currency && (strlen(currency) != 3 || strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3))
+		ereport(ERROR,
+				(errcode(ERRCODE_CHECK_VIOLATION),
+				 errmsg("currency \"%s\" is not three letters A to Z", currency),
+				 errtablecol(c->rel, c->shape->number[ORDER_CURRENCY])));
+	for (int i = 0; i < (int) lengthof(lengths); i++)
+	{
+		char	   *text = oms_row_text(c->shape, &c->new, lengths[i].column);
+		int			length = text ? pg_mbstrlen(text) : 1;
+
+		if (length < 1 || length > lengths[i].longest)
+			ereport(ERROR,
+					(errcode(ERRCODE_CHECK_VIOLATION),
+					 errmsg("%s of an order must have 1 to %d characters", c->rules[lengths[i].column].name,
+							lengths[i].longest),
+					 errtablecol(c->rel, c->shape->number[lengths[i].column])));
+	}
+}
+
+/*
  * judge_insert judges a new row: it begins in its workflow's initial state,
  * with engine columns as they start.  Only the engine makes fulfillments.
  */
@@ -515,6 +591,7 @@ judge_insert(Case *c)
 		if (c->rules[i].owner == ENGINE && !is_start(c, i))
 			refuse_engine_column(c, i);
 	}
+	require_form(c);
 }
 
 /*

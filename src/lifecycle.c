@@ -38,6 +38,8 @@ static HeapTuple guard_order(Store *store, TriggerData *trigger);
 static HeapTuple guard_fulfillment(Store *store, TriggerData *trigger);
 static HeapTuple guard_engine_row(Store *store, TriggerData *trigger);
 static HeapTuple guard_workflow(Store *store, TriggerData *trigger);
+static HeapTuple guard_channel(Store *store, TriggerData *trigger);
+static HeapTuple guard_method(Store *store, TriggerData *trigger);
 static HeapTuple guard_sku(Store *store, TriggerData *trigger);
 static HeapTuple guard_address(Store *store, TriggerData *trigger);
 
@@ -55,6 +57,8 @@ static const GuardEntry guards[] = {
 	{"hold", oms_guard_hold},
 	{"movement", oms_guard_movement},
 	{"workflow", guard_workflow},
+	{"channel", guard_channel},
+	{"method", guard_method},
 	{"sku", guard_sku},
 	{"address", guard_address},
 };
@@ -294,6 +298,37 @@ guard_workflow(Store *store, TriggerData *trigger)
 	return heap_modify_tuple_by_cols(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event)
 									 ? trigger->tg_newtuple : trigger->tg_trigtuple,
 									 tupdesc, 1, &column, (Datum[]) {Int64GetDatum(revision)}, (bool[]) {false});
+}
+
+/*
+ * require_workflow has a column name a workflow of an entity.
+ */
+static HeapTuple
+require_workflow(Store *store, TriggerData *trigger, const char *column, EntityKind entity)
+{
+	HeapTuple	row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	char	   *name = SPI_getvalue(row, tupdesc, SPI_fnumber(tupdesc, column));
+
+	if (name)
+		(void) oms_machine(store, name, entity);
+	return row;
+}
+
+/*
+ * guard_channel and guard_method have them name a workflow that orders or
+ * fulfillments can follow.
+ */
+static HeapTuple
+guard_channel(Store *store, TriggerData *trigger)
+{
+	return require_workflow(store, trigger, "order_workflow", ENTITY_ORDER);
+}
+
+static HeapTuple
+guard_method(Store *store, TriggerData *trigger)
+{
+	return require_workflow(store, trigger, "workflow", ENTITY_FULFILLMENT);
 }
 
 /*

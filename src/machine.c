@@ -112,31 +112,50 @@ oms_machine_state_name(const Machine *machine, int state)
 }
 
 /*
+ * does tells whether a move has an action.
+ */
+static bool
+does(const MachineMove *move, const char *action)
+{
+	for (int i = 0; i < move->nactions; i++)
+	{
+		if (strcmp(move->actions[i].name, action) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
  * oms_machine_move_by_action returns the move by which a row leaves a state
- * with this action: the first that a person may make, else the first.
+ * with this action.  Where there are several, the one to where the initial
+ * state's goes is preferred (a pickup that is canceled becomes canceled, not
+ * uncollected), then the first that a person may make, then the first.
  */
 const MachineMove *
 oms_machine_move_by_action(const Machine *machine, int from, const char *action)
 {
-	const MachineMove *automatic = NULL;
+	const MachineMove *best = NULL;
+	int			usual = -1;
+	int			best_rank = -1;
 
-	for (int i = 0; i < machine->workflow->nmoves; i++)
+	for (int i = 0; i < machine->workflow->nmoves && usual < 0; i++)
 	{
 		const MachineMove *move = &machine->moves[i];
 
-		if (move->from != from)
-			continue;
-		for (int j = 0; j < move->nactions; j++)
-		{
-			if (strcmp(move->actions[j].name, action) != 0)
-				continue;
-			if (!move->is_automatic)
-				return move;
-			if (!automatic)
-				automatic = move;
-		}
+		if (move->from == machine->workflow->initial && does(move, action))
+			usual = move->to;
 	}
-	return automatic;
+	for (int i = 0; i < machine->workflow->nmoves; i++)
+	{
+		const MachineMove *move = &machine->moves[i];
+		int			rank = (move->is_automatic ? 0 : 2) + (move->to == usual ? 1 : 0);
+
+		if (move->from != from || !does(move, action) || rank <= best_rank)
+			continue;
+		best = move;
+		best_rank = rank;
+	}
+	return best;
 }
 
 /*
@@ -252,11 +271,8 @@ measure_distances(Machine *machine)
 			const MachineMove *move = &machine->moves[i];
 			int			distance = machine->distance[move->to];
 
-			for (int j = 0; j < move->nactions; j++)
-			{
-				if (strcmp(move->actions[j].name, "issue") == 0)
-					distance = 0;
-			}
+			if (does(move, "issue"))
+				distance = 0;
 			if (distance != INT_MAX && distance + 1 < machine->distance[move->from])
 			{
 				machine->distance[move->from] = distance + 1;

@@ -11,10 +11,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/xid8.h"
 
 #include "giveway.h"
 #include "oms.h"
@@ -148,7 +150,10 @@ oms_guard_movement(Store *store, TriggerData *trigger)
 	external_ref = text_field(trigger, "external_ref");
 	if (external_ref && is_replay(store, trigger, external_ref))
 		return NULL;
-	return trigger->tg_trigtuple;
+	/* readers that follow commits rely on xid, so it is nobody's to give */
+	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation), 1,
+									 (int[]) {SPI_fnumber(RelationGetDescr(trigger->tg_relation), "xid")},
+									 (Datum[]) {FullTransactionIdGetDatum(GetTopFullTransactionId())}, (bool[]) {false});
 }
 
 /*

@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
@@ -154,7 +155,7 @@ static void check_total_of(Store *store, const OrderDocument *doc, const pg_uuid
 Datum
 oms_place_order(PG_FUNCTION_ARGS)
 {
-	Store	   *store = oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Store	   *store = oms_store_argument(fcinfo, 2);
 	OrderDocument *doc = oms_parse_order(PG_GETARG_JSONB_P(1));
 	MemoryContext caller = CurrentMemoryContext;
 	TupleDesc	tupdesc;
@@ -163,10 +164,12 @@ oms_place_order(PG_FUNCTION_ARGS)
 	bool		repeated;
 	pg_uuid_t	id;
 	HeapTuple	result;
+	int			guc_level;
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "place_order must return a row");
 	tupdesc = BlessTupleDesc(tupdesc);
+	guc_level = oms_pin_search_path(store);
 	oms_spi_begin();
 	repeated = find_repeated(store, doc, &id);
 	if (!repeated)
@@ -195,6 +198,7 @@ oms_place_order(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(caller);
 	result = heap_form_tuple(tupdesc, values, nulls);
 	oms_spi_end();
+	AtEOXact_GUC(true, guc_level);
 	PG_RETURN_DATUM(HeapTupleGetDatum(result));
 }
 

@@ -14,6 +14,7 @@
 #include "utils/numeric.h"
 
 #include "actions.h"
+#include "document.h"
 #include "event.h"
 #include "moves.h"
 #include "oms.h"
@@ -34,7 +35,7 @@ const Action oms_order_actions[] = {
 
 static const StoreQuery read_demands = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow, m.by_partner,"
-	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id)"
+	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), s.active, c.active, c.code"
 	" FROM @.orders o JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.channels c ON c.code" EQ "o.channel"
 	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(l.method, s.default_method, c.default_method)"
@@ -126,17 +127,13 @@ require_content(Store *store, Mover **rows, int count, const Array *ids)
 		const OrderFacts *order = rows[i]->order;
 
 		if (DatumGetBool(DirectFunctionCall2(numeric_lt, order->total, zero)))
-			ereport(ERROR,
-					(errcode(ERRCODE_OMS_DOCUMENT),
-					 errmsg("total: order \"%s\" would cost %s", order->number,
-							DatumGetCString(DirectFunctionCall1(numeric_out, order->total))),
-					 errhint("Discounts cannot exceed what they are given on.")));
+			oms_document_fault("total", NULL,
+							   psprintf("order \"%s\" would cost %s: discounts exceed what they are given on", order->number,
+										DatumGetCString(DirectFunctionCall1(numeric_out, order->total))));
 	}
 	if (oms_run(store, &orders_of_nothing, (Datum[]) {oms_array_datum(ids)}) > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_DOCUMENT),
-				 errmsg("lines: order \"%s\" has neither line nor charge", oms_column_text(0, 1)),
-				 errhint("Insert its order_lines or order_charges before it is placed.")));
+		oms_document_fault("lines", NULL,
+						   psprintf("order \"%s\" has neither line nor charge", oms_column_text(0, 1)));
 }
 
 /*
@@ -161,6 +158,11 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		demand->line_id = oms_column_uuid(i, 2);
 		demand->line_no = (int) oms_column_int64(i, 3);
 		demand->sku = oms_column_text(i, 4);
+		if (!oms_column_bool(i, 14))
+			oms_document_fault(psprintf("lines[%d]", demand->line_no - 1), "sku",
+							   psprintf("sku \"%s\" is not active", demand->sku));
+		if (!oms_column_bool(i, 15))
+			oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", oms_column_text(i, 16)));
 		demand->tracked = oms_column_bool(i, 5);
 		demand->quantity = oms_column_int64(i, 6);
 		demand->method = oms_column_text(i, 7);
@@ -237,7 +239,16 @@ act_reserve(Store *store, Mover **rows, int count)
 static void
 act_confirm(Store *store, Mover **rows, int count)
 {
-	(void) oms_run(store, &confirm_orders, (Datum[]) {oms_array_datum(oms_mover_ids(rows, count))});
+	Mover	  **open = palloc(Max(1, count) * sizeof(Mover *));
+	int			nopen = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (rows[i]->order && !rows[i]->order->is_confirmed)
+			open[nopen++] = rows[i];
+	}
+	if (nopen > 0)
+		(void) oms_run(store, &confirm_orders, (Datum[]) {oms_array_datum(oms_mover_ids(open, nopen))});
 }
 
 /*

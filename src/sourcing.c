@@ -184,12 +184,6 @@ refuse_short(const Sourcing *sourcing)
 	{
 		const Demand *demand = &sourcing->demands[i];
 
-		if (!demand->tracked && demand->found < demand->quantity)
-			ereport(ERROR,
-					(errcode(ERRCODE_OMS_NO_LOCATION),
-					 errmsg("no location can serve sku \"%s\" of order \"%s\", line %d",
-							demand->sku, demand->order_number, demand->line_no),
-					 errhint("Insert an active location, or name one on the line.")));
 		if (!lacks(demand))
 			continue;
 		if (!first)
@@ -207,6 +201,13 @@ refuse_short(const Sourcing *sourcing)
 	if (!first)
 		return;
 	appendStringInfoChar(&detail, ']');
+	if (!first->tracked)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_NO_LOCATION),
+				 errmsg("no location can serve sku \"%s\" of order \"%s\", line %d",
+						first->sku, first->order_number, first->line_no),
+				 errdetail_internal("%s", detail.data),
+				 errhint("Insert an active location, or name one on the line.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_INSUFFICIENT_STOCK),
 			 count == 1 ?

@@ -26,6 +26,7 @@
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -86,6 +87,25 @@ oms_store_by_name(const char *name)
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_SCHEMA, name);
 	return store_by_oid(namespace_oid);
+}
+
+/*
+ * oms_store_argument finds the store that a verb's first argument names; of its
+ * arguments so many must not be NULL, lest a mistyped variable look like
+ * success.
+ */
+Store *
+oms_store_argument(FunctionCallInfo fcinfo, int required)
+{
+	for (int i = 0; i < required; i++)
+	{
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument %d of function %s must not be null", i + 1,
+							format_procedure(fcinfo->flinfo->fn_oid))));
+	}
+	return oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 }
 
 /*
@@ -252,6 +272,23 @@ relation_changed(Datum arg, Oid relid)
 		if (!OidIsValid(relid) || relid == store->workflows_relid)
 			store->machines_read = false;
 	}
+}
+
+/*
+ * oms_pin_search_path pins search_path for a verb that acts as its caller, and
+ * returns the GUC nest level that undoes it.  The engine's part of the same
+ * call pins it anyway; one path throughout spares foreign keys, whose plans
+ * are kept with the path they were made in, from being planned twice a call.
+ */
+int
+oms_pin_search_path(Store *store)
+{
+	int			guc_level = NewGUCNestLevel();
+
+	if (!namespace_search_path || strcmp(namespace_search_path, store->search_path) != 0)
+		(void) set_config_option("search_path", store->search_path, PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return guc_level;
 }
 
 /*

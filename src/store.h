@@ -51,9 +51,11 @@ typedef struct OwnerScope
 
 extern void oms_store_init(void);
 extern Store *oms_store_by_name(const char *name);
+extern Store *oms_store_argument(FunctionCallInfo fcinfo, int required);
 extern Store *oms_store_of_trigger(const TriggerData *trigger);
 extern void oms_require_trigger(FunctionCallInfo fcinfo, const char *function);
 
+extern int	oms_pin_search_path(Store *store);
 extern void oms_become_owner(Store *store, OwnerScope *scope);
 extern void oms_leave_owner(const OwnerScope *scope);
 extern bool oms_in_engine(const Store *store);

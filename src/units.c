@@ -48,7 +48,7 @@ static const StoreQuery change_lines = {
 };
 
 static const StoreQuery change_orders = {
-	"UPDATE @.orders o SET units_canceled = o.units_canceled" PLUS "c.canceled,"
+	"UPDATE @.orders o SET status = o.status, units_canceled = o.units_canceled" PLUS "c.canceled,"
 	" units_allocated = o.units_allocated" PLUS "c.allocated, units_backordered = o.units_backordered" PLUS "c.backordered,"
 	" units_short = o.units_short" PLUS "c.short, units_shipped = o.units_shipped" PLUS "c.shipped,"
 	" units_delivered = o.units_delivered" PLUS "c.delivered, units_returned = o.units_returned" PLUS "c.returned,"
@@ -73,6 +73,11 @@ static const StoreQuery change_orders = {
 		INT8ARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, BOOLARRAYOID, BOOLARRAYOID
 	}
 };
+
+/*
+ * The status is named as a target of the UPDATE because the BEFORE trigger may
+ * make an automatic move in it: so a user's trigger ON UPDATE OF status fires.
+ */
 
 /* The sums of one order. */
 typedef struct OrderChange

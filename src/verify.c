@@ -143,7 +143,7 @@ spell(const Store *store, const char *text)
 Datum
 oms_verify_store(PG_FUNCTION_ARGS)
 {
-	Store	   *store = oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Store	   *store = oms_store_argument(fcinfo, 1);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
