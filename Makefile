@@ -45,6 +45,7 @@ OBJS = $(patsubst %,src/%.o, \
 	walk \
 	stock \
 	movement \
+	fill \
 	giveway \
 	fulfillment \
 	cancel \

@@ -68,17 +68,11 @@ static const StoreQuery read_units = {
 
 static const StoreQuery read_rerouted = {
 	"SELECT f.order_id, l.order_line_id, ol.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow,"
-	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id"
+	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number"
 	" FROM @.fulfillment_lines l JOIN @.fulfillments f ON f.id" EQ "l.fulfillment_id"
 	" JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id JOIN @.skus s ON s.code" EQ "l.sku"
-	" JOIN @.methods m ON m.code" EQ "f.method"
+	" JOIN @.methods m ON m.code" EQ "f.method JOIN @.orders o ON o.id" EQ "f.order_id"
 	" WHERE l.fulfillment_id" EQ "ANY ($1) ORDER BY f.order_id, ol.line_no, f.id",
-	1, {UUIDARRAYOID}
-};
-
-static const StoreQuery read_excluded = {
-	"SELECT DISTINCT f.order_id, f.location FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) AND f.rerouted"
-	" ORDER BY f.order_id, f.location",
 	1, {UUIDARRAYOID}
 };
 
@@ -294,79 +288,40 @@ act_release(Store *store, Mover **rows, int count)
 }
 
 /*
+ * same_way tells whether units of one line can be sourced as one demand.
+ */
+static bool
+same_way(const Demand *a, const Demand *b)
+{
+	return oms_uuid_cmp(&a->line_id, &b->line_id) == 0 &&
+		strcmp(a->method, b->method) == 0 &&
+		strcmp(a->pickup_location ? a->pickup_location : "", b->pickup_location ? b->pickup_location : "") == 0 &&
+		a->has_ship_to == b->has_ship_to &&
+		(!a->has_ship_to || oms_uuid_cmp(&a->ship_to, &b->ship_to) == 0);
+}
+
+/*
  * read_reroute_demands reads what must be sourced anew, units of one line that
- * go the same way together, and which locations have refused the orders.
+ * go the same way together.
  */
 static void
 read_reroute_demands(Store *store, Mover **rows, int count, Sourcing *sourcing)
 {
-	Array	   *ids = oms_mover_ids(rows, count);
-	Array	   *orders = oms_array(UUIDOID, count);
-	uint64		found = oms_run(store, &read_rerouted, (Datum[]) {oms_array_datum(ids)});
-	const char **excluded;
-	int			demand = -1;
-	int			first = 0;
+	uint64		found = oms_run(store, &read_rerouted, (Datum[]) {oms_array_datum(oms_mover_ids(rows, count))});
 
 	sourcing->demands = palloc_extended(Max(1, found) * sizeof(Demand), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint64 i = 0; i < found; i++)
 	{
 		Demand		next = {0};
-		Demand	   *last = demand < 0 ? NULL : &sourcing->demands[demand];
+		Demand	   *last = sourcing->count == 0 ? NULL : &sourcing->demands[sourcing->count - 1];
 
-		next.order_id = oms_column_uuid(i, 1);
-		next.line_id = oms_column_uuid(i, 2);
-		next.line_no = (int) oms_column_int64(i, 3);
-		next.sku = oms_column_text(i, 4);
-		next.tracked = oms_column_bool(i, 5);
-		next.quantity = oms_column_int64(i, 6);
-		next.method = oms_column_text(i, 7);
-		next.workflow = oms_column_text(i, 8);
-		next.by_partner = oms_column_bool(i, 9);
-		next.location = oms_column_text(i, 10);
-		next.pickup_location = oms_column_text(i, 11);
-		next.ship_group = oms_column_text(i, 12);
-		next.has_ship_to = !oms_column_is_null(i, 13);
-		if (next.has_ship_to)
-			next.ship_to = oms_column_uuid(i, 13);
+		oms_read_demand(&next, i);
+		next.order_number = oms_column_text(i, 14);
 		next.may_be_short = true;
-		for (int j = 0; j < count; j++)
-		{
-			if (oms_uuid_cmp(&rows[j]->order_id, &next.order_id) == 0)
-			{
-				next.order_number = rows[j]->order->number;
-				break;
-			}
-		}
-		if (last && oms_uuid_cmp(&last->line_id, &next.line_id) == 0 &&
-			strcmp(last->method, next.method) == 0 &&
-			(last->pickup_location == next.pickup_location ||
-			 (last->pickup_location && next.pickup_location &&
-			  strcmp(last->pickup_location, next.pickup_location) == 0)) &&
-			last->has_ship_to == next.has_ship_to &&
-			(!last->has_ship_to || oms_uuid_cmp(&last->ship_to, &next.ship_to) == 0))
+		if (last && same_way(last, &next))
 			last->quantity += next.quantity;
 		else
-			sourcing->demands[++demand] = next;
-		oms_array_add_uuid(orders, &next.order_id);
-	}
-	sourcing->count = demand + 1;
-
-	found = oms_run(store, &read_excluded, (Datum[]) {oms_array_datum(orders)});
-	excluded = palloc(Max(1, found) * sizeof(char *));
-	for (uint64 i = 0; i < found; i++)
-	{
-		pg_uuid_t	order_id = oms_column_uuid(i, 1);
-
-		excluded[i] = oms_column_text(i, 2);
-		while (first < sourcing->count && oms_uuid_cmp(&sourcing->demands[first].order_id, &order_id) < 0)
-			first++;
-		for (int j = first; j < sourcing->count &&
-			 oms_uuid_cmp(&sourcing->demands[j].order_id, &order_id) == 0; j++)
-		{
-			if (!sourcing->demands[j].excluded)
-				sourcing->demands[j].excluded = &excluded[i];
-			sourcing->demands[j].nexcluded++;
-		}
+			sourcing->demands[sourcing->count++] = next;
 	}
 }
 
@@ -391,6 +346,7 @@ act_reroute(Store *store, Mover **rows, int count)
 	for (int i = 0; i < nunits; i++)
 		give_back(&units[i], sourcing.given_back, movements);
 	read_reroute_demands(store, rows, count, &sourcing);
+	oms_source_exclude(store, &sourcing);
 	sourcing.never_waits = oms_stock_is_locked();
 	oms_source_take(store, &sourcing);
 	oms_movements_write(store, movements);
@@ -404,7 +360,7 @@ act_reroute(Store *store, Mover **rows, int count)
 		change->allocated = demand->found - demand->quantity;
 		change->short_units = demand->quantity - demand->found;
 	}
-	oms_source_events(&sourcing, events);
+	oms_source_events(&sourcing, true, events);
 	oms_events_write(store, events);
 	oms_units_apply(store, changes);
 	oms_source_make(store, &sourcing);

@@ -18,6 +18,7 @@
 #include "utils/rel.h"
 #include "utils/xid8.h"
 
+#include "fill.h"
 #include "giveway.h"
 #include "oms.h"
 #include "plan.h"
@@ -300,6 +301,30 @@ apply_fact(Fact *fact, StockLevel *level)
 }
 
 /*
+ * arrived_skus lists the SKUs of which there may be more afterwards.
+ */
+static Array *
+arrived_skus(const Fact *facts, int count)
+{
+	static const char *const kinds[] = {"receipt", "return", "transfer_in", "adjustment", "count", "unquarantine"};
+	Array	   *skus = oms_array(TEXTOID, 8);
+	const char *last = NULL;
+
+	for (int i = 0; i < count; i++)
+	{
+		for (int k = 0; k < (int) lengthof(kinds); k++)
+		{
+			if (strcmp(facts[i].kind, kinds[k]) != 0 || facts[i].quantity <= 0 ||
+				(last && strcmp(last, facts[i].sku) == 0))
+				continue;
+			last = facts[i].sku;
+			oms_array_add_text(skus, last);
+		}
+	}
+	return skus;
+}
+
+/*
  * oms_act_movement applies the movements that a statement has inserted.
  */
 void
@@ -317,7 +342,13 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		int			nlevels;
 		int			level = -1;
 
+		bool		by_engine = oms_in_engine(store);
+		Array	   *arrived;
+		Array	   *waiting;
+
 		oms_become_owner(store, &scope);
+		arrived = arrived_skus(facts, count);
+		waiting = oms_fill_lock(store, arrived, !by_engine);
 		levels = lock_levels(store, facts, count, &nlevels);
 		for (int i = 0; i < count; i++)
 		{
@@ -328,6 +359,7 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		}
 		oms_set_levels(store, levels, nlevels);
 		write_results(store, facts, count);
+		oms_fill(store, arrived, waiting);
 		oms_leave_owner(&scope);
 	}
 	oms_spi_end();

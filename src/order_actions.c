@@ -151,34 +151,20 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		Demand	   *demand = &sourcing->demands[i];
 		const Mover *row;
 
-		demand->order_id = oms_column_uuid(i, 1);
+		oms_read_demand(demand, i);
 		row = find_row(rows, count, &demand->order_id);
 		demand->order_number = row->order->number;
 		demand->may_be_short = row->order->hold_if_short;
-		demand->line_id = oms_column_uuid(i, 2);
-		demand->line_no = (int) oms_column_int64(i, 3);
-		demand->sku = oms_column_text(i, 4);
-		if (!oms_column_bool(i, 14))
-			oms_document_fault(psprintf("lines[%d]", demand->line_no - 1), "sku",
-							   psprintf("sku \"%s\" is not active", demand->sku));
-		if (!oms_column_bool(i, 15))
-			oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", oms_column_text(i, 16)));
-		demand->tracked = oms_column_bool(i, 5);
-		demand->quantity = oms_column_int64(i, 6);
-		demand->method = oms_column_text(i, 7);
 		if (!demand->method)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_NO_LOCATION),
 					 errmsg("line %d of order \"%s\" has no method", demand->line_no, demand->order_number),
 					 errhint("Give the line a method, its SKU a default_method or its channel a default_method.")));
-		demand->workflow = oms_column_text(i, 8);
-		demand->by_partner = oms_column_bool(i, 9);
-		demand->location = oms_column_text(i, 10);
-		demand->pickup_location = oms_column_text(i, 11);
-		demand->ship_group = oms_column_text(i, 12);
-		demand->has_ship_to = !oms_column_is_null(i, 13);
-		if (demand->has_ship_to)
-			demand->ship_to = oms_column_uuid(i, 13);
+		if (!oms_column_bool(i, 14))
+			oms_document_fault(psprintf("lines[%d]", demand->line_no - 1), "sku",
+							   psprintf("sku \"%s\" is not active", demand->sku));
+		if (!oms_column_bool(i, 15))
+			oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", oms_column_text(i, 16)));
 	}
 }
 
@@ -223,7 +209,7 @@ act_reserve(Store *store, Mover **rows, int count)
 			(held->count == 0 || oms_uuid_cmp(DatumGetUUIDP(held->values[held->count - 1]), &demand->order_id) != 0))
 			oms_array_add_uuid(held, &demand->order_id);
 	}
-	oms_source_events(&sourcing, events);
+	oms_source_events(&sourcing, true, events);
 	oms_events_write(store, events);
 	if (held->count > 0)
 		(void) oms_run(store, &insert_stock_holds, (Datum[]) {

@@ -49,6 +49,12 @@ static const StoreQuery insert_fulfillments = {
 	}
 };
 
+static const StoreQuery read_excluded = {
+	"SELECT DISTINCT f.order_id, f.location FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) AND f.rerouted"
+	" ORDER BY f.order_id, f.location",
+	1, {UUIDARRAYOID}
+};
+
 /* A fulfillment about to be made. */
 typedef struct Making
 {
@@ -57,9 +63,77 @@ typedef struct Making
 	const char *number;
 } Making;
 
+/* A location that has refused an order. */
+typedef struct Refusal
+{
+	pg_uuid_t	order_id;		/* first: searched by it */
+	const char *location;
+} Refusal;
+
 static StockChanges *changes_of_plan(const Sourcing *sourcing, bool *takes);
 static bool take_in_subtransaction(Store *store, const StockChanges *changes);
 static void refuse_short(const Sourcing *sourcing);
+
+/*
+ * oms_read_demand reads what the queries for demands have in common: columns 1
+ * to 13 of a row.
+ */
+void
+oms_read_demand(Demand *demand, uint64 row)
+{
+	demand->order_id = oms_column_uuid(row, 1);
+	demand->line_id = oms_column_uuid(row, 2);
+	demand->line_no = (int) oms_column_int64(row, 3);
+	demand->sku = oms_column_text(row, 4);
+	demand->tracked = oms_column_bool(row, 5);
+	demand->quantity = oms_column_int64(row, 6);
+	demand->method = oms_column_text(row, 7);
+	demand->workflow = oms_column_text(row, 8);
+	demand->by_partner = demand->method && oms_column_bool(row, 9);
+	demand->location = oms_column_text(row, 10);
+	demand->pickup_location = oms_column_text(row, 11);
+	demand->ship_group = oms_column_text(row, 12);
+	demand->has_ship_to = !oms_column_is_null(row, 13);
+	if (demand->has_ship_to)
+		demand->ship_to = oms_column_uuid(row, 13);
+}
+
+/*
+ * oms_source_exclude tells each demand which locations have refused its order:
+ * units never go back to one of those.
+ */
+void
+oms_source_exclude(Store *store, Sourcing *sourcing)
+{
+	Array	   *orders = oms_array(UUIDOID, sourcing->count);
+	uint64		count;
+	Refusal    *refusals;
+	const char **locations;
+
+	for (int i = 0; i < sourcing->count; i++)
+		oms_array_add_uuid(orders, &sourcing->demands[i].order_id);
+	count = oms_run(store, &read_excluded, (Datum[]) {oms_array_datum(orders)});
+	refusals = palloc(Max(1, count) * sizeof(Refusal));
+	locations = palloc(Max(1, count) * sizeof(char *));
+	for (uint64 i = 0; i < count; i++)
+	{
+		refusals[i].order_id = oms_column_uuid(i, 1);
+		refusals[i].location = locations[i] = oms_column_text(i, 2);
+	}
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		Demand	   *demand = &sourcing->demands[i];
+		Refusal    *refusal = bsearch(&demand->order_id, refusals, count, sizeof(Refusal), oms_uuid_cmp);
+
+		if (!refusal)
+			continue;
+		while (refusal > refusals && oms_uuid_cmp(refusal - 1, &demand->order_id) == 0)
+			refusal--;
+		demand->excluded = &locations[refusal - refusals];
+		for (; refusal < refusals + count && oms_uuid_cmp(refusal, &demand->order_id) == 0; refusal++)
+			demand->nexcluded++;
+	}
+}
 
 /*
  * oms_source_take plans and takes the stock; each demand then knows what it
@@ -220,11 +294,11 @@ refuse_short(const Sourcing *sourcing)
 }
 
 /*
- * oms_source_events tells what was allocated, an event an order, and what is
- * short, an event a line.
+ * oms_source_events tells what was allocated, an event an order, and with
+ * shorted what has become short, an event a line.
  */
 void
-oms_source_events(const Sourcing *sourcing, Events *events)
+oms_source_events(const Sourcing *sourcing, bool shorted, Events *events)
 {
 	for (int i = 0; i < sourcing->npieces;)
 	{
@@ -248,7 +322,7 @@ oms_source_events(const Sourcing *sourcing, Events *events)
 					  psprintf("{\"units\": " INT64_FORMAT ", \"lines\": [%s]}", units, detail.data));
 		i = j;
 	}
-	for (int i = 0; i < sourcing->count; i++)
+	for (int i = 0; shorted && i < sourcing->count; i++)
 	{
 		const Demand *demand = &sourcing->demands[i];
 

@@ -1,0 +1,137 @@
+/*
+ * fill.c
+ *	  Giving units that have arrived to the orders that wait for them.
+ *
+ * Reached from movement.c when a movement brings units.  Orders with short
+ * lines are served by priority, then age.  They are locked before the stock
+ * rows are, as everywhere; a movement that the engine itself writes (a return)
+ * holds other orders already and passes over those that are busy, which the
+ * next movement will serve.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "event.h"
+#include "fill.h"
+#include "oms.h"
+#include "plan.h"
+#include "sourcing.h"
+#include "units.h"
+
+static const StoreQuery lock_waiting = {
+	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY (SELECT l.order_id FROM @.order_lines l WHERE l.sku" EQ "ANY ($1)"
+	" AND l.short" GT "0) ORDER BY o.id FOR NO KEY UPDATE",
+	1, {TEXTARRAYOID}
+};
+
+static const StoreQuery lock_waiting_at_hand = {
+	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY (SELECT l.order_id FROM @.order_lines l WHERE l.sku" EQ "ANY ($1)"
+	" AND l.short" GT "0) ORDER BY o.id FOR NO KEY UPDATE SKIP LOCKED",
+	1, {TEXTARRAYOID}
+};
+
+static const StoreQuery read_waiting = {
+	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.short, m.code, m.workflow, m.by_partner,"
+	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), o.number"
+	" FROM @.orders o JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
+	" JOIN @.channels c ON c.code" EQ "o.channel"
+	" JOIN @.methods m ON m.code" EQ "COALESCE(l.method, s.default_method, c.default_method)"
+	" WHERE o.id" EQ "ANY ($1) AND l.sku" EQ "ANY ($2) AND l.short" GT "0"
+	" ORDER BY o.priority, o.placed_at, o.id, l.line_no",
+	2, {UUIDARRAYOID, TEXTARRAYOID}
+};
+
+/* The hold that reserve placed because of short units. */
+static const StoreQuery release_stock_holds = {
+	"UPDATE @.order_holds h SET released_at = pg_catalog.clock_timestamp(), released_by = $2"
+	" WHERE h.order_id" EQ "ANY ($1) AND h.kind" EQ "'stock' AND h.reason" EQ "'units are short' AND h.released_at IS NULL"
+	" AND NOT EXISTS (SELECT FROM @.order_lines l WHERE l.order_id" EQ "h.order_id AND l.short" GT "0)",
+	2, {UUIDARRAYOID, TEXTOID}
+};
+
+/*
+ * oms_fill_lock locks the orders that wait for units of these SKUs and returns
+ * their ids.
+ */
+Array *
+oms_fill_lock(Store *store, const Array *skus, bool may_wait)
+{
+	uint64		count = oms_run(store, may_wait ? &lock_waiting : &lock_waiting_at_hand,
+								(Datum[]) {oms_array_datum(skus)});
+	Array	   *ids = oms_array(UUIDOID, count);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		pg_uuid_t	id = oms_column_uuid(i, 1);
+
+		oms_array_add_uuid(ids, &id);
+	}
+	return ids;
+}
+
+/*
+ * read_demands reads what the orders wait for.
+ */
+static void
+read_demands(Store *store, const Array *skus, const Array *order_ids, Sourcing *sourcing)
+{
+	uint64		count = oms_run(store, &read_waiting, (Datum[]) {
+		oms_array_datum(order_ids), oms_array_datum(skus)
+	});
+
+	sourcing->demands = palloc_extended(Max(1, count) * sizeof(Demand), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	sourcing->count = (int) count;
+	for (uint64 i = 0; i < count; i++)
+	{
+		Demand	   *demand = &sourcing->demands[i];
+
+		oms_read_demand(demand, i);
+		demand->order_number = oms_column_text(i, 14);
+		demand->may_be_short = true;
+	}
+}
+
+/*
+ * oms_fill gives units of these SKUs to the orders, which are locked, as are
+ * the stock rows that have just risen.
+ */
+void
+oms_fill(Store *store, const Array *skus, const Array *order_ids)
+{
+	Sourcing	sourcing = {.never_waits = true};
+	UnitChanges *changes;
+	Events	   *events;
+
+	if (order_ids->count == 0)
+		return;
+	read_demands(store, skus, order_ids, &sourcing);
+	oms_source_exclude(store, &sourcing);
+	oms_source_take(store, &sourcing);
+	if (sourcing.npieces == 0)
+		return;
+
+	changes = oms_unit_changes(sourcing.count);
+	events = oms_events(sourcing.count);
+	for (int i = 0; i < sourcing.count; i++)
+	{
+		Demand	   *demand = &sourcing.demands[i];
+		UnitChange *change;
+
+		if (demand->found == 0)
+			continue;
+		change = oms_unit_change(changes, &demand->order_id, &demand->line_id);
+		change->allocated = demand->found;
+		change->short_units = -demand->found;
+		oms_event_add(events, &demand->order_id, "order_line", &demand->line_id, "filled", NULL, NULL, NULL,
+					  psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT "}", demand->line_no, demand->found));
+	}
+	oms_source_events(&sourcing, false, events);
+	oms_events_write(store, events);
+	oms_units_apply(store, changes);
+	oms_source_make(store, &sourcing);
+	(void) oms_run(store, &release_stock_holds, (Datum[]) {
+		oms_array_datum(order_ids), CStringGetTextDatum(oms_current_actor())
+	});
+}
