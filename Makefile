@@ -27,12 +27,15 @@ OBJS = $(patsubst %,src/%.o, \
 	workflow \
 	workflow_draw \
 	machine \
+	workflow_save \
 	guards \
 	lifecycle \
+	shape \
 	judge \
 	axes \
 	facts \
 	moves \
+	settle \
 	transition \
 	lines \
 	hold \
@@ -45,12 +48,14 @@ OBJS = $(patsubst %,src/%.o, \
 	walk \
 	stock \
 	movement \
+	replay \
 	fill \
 	giveway \
 	fulfillment \
 	cancel \
 	document \
 	order_document \
+	order_write \
 	order \
 	enforce \
 	verify)

@@ -20,7 +20,7 @@ BEGIN
 		priority integer NOT NULL,
 		ship_complete boolean NOT NULL DEFAULT false,
 		if_short text COLLATE "C" NOT NULL CHECK (if_short IN ('refuse', 'hold')),
-		source_order uuid REFERENCES orders,
+		source_order_id uuid REFERENCES orders,
 		source_kind text COLLATE "C" CHECK (source_kind IN ('replacement', 'exchange', 'subscription', 'reorder')),
 		ship_to_id uuid REFERENCES addresses,
 		bill_to_id uuid REFERENCES addresses,
@@ -63,7 +63,7 @@ BEGIN
 	CREATE INDEX ON orders (customer_id);
 	CREATE INDEX ON orders (workflow, status);
 	CREATE INDEX ON orders (status_reason) WHERE status_reason IS NOT NULL;
-	CREATE INDEX ON orders (source_order) WHERE source_order IS NOT NULL;
+	CREATE INDEX ON orders (source_order_id) WHERE source_order_id IS NOT NULL;
 	CREATE INDEX ON orders (ship_to_id) WHERE ship_to_id IS NOT NULL;
 	CREATE INDEX ON orders (bill_to_id) WHERE bill_to_id IS NOT NULL;
 	COMMENT ON TABLE orders IS 'Orders: one lifecycle in status, three derived axes, counters of units and money that the engine keeps';
@@ -81,7 +81,7 @@ BEGIN
 	COMMENT ON COLUMN orders.priority IS 'Of orders placed by one statement the lowest number gets stock first; the channel''s unless given; people may change it';
 	COMMENT ON COLUMN orders.ship_complete IS 'true: guard group_complete keeps its fulfillments back while any unit of it is backordered or short; people may change it';
 	COMMENT ON COLUMN orders.if_short IS 'What becomes of it when units lack stock, refuse or hold as in channels; the channel''s unless given; people may change it until it is placed, after that it is not read';
-	COMMENT ON COLUMN orders.source_order IS 'The order that this one follows, in the way source_kind says; fixed (OM006)';
+	COMMENT ON COLUMN orders.source_order_id IS 'The order that this one follows, in the way source_kind says; fixed (OM006)';
 	COMMENT ON COLUMN orders.source_kind IS 'How it follows source_order: replacement, exchange, subscription or reorder; people may change it';
 	COMMENT ON COLUMN orders.ship_to_id IS 'Where lines go that have no address of their own; copied to fulfillments when they are made; people may change it';
 	COMMENT ON COLUMN orders.bill_to_id IS 'Where the invoice goes; people may change it';
@@ -279,6 +279,9 @@ BEGIN
 			OR NEW.revision <> 0)
 		EXECUTE FUNCTION oms.refuse('engine', 'insert the line without its counters');
 	COMMENT ON TRIGGER oms_insert ON order_lines IS 'Refuses a line that begins with counters (OM005)';
+	CREATE TRIGGER oms_guard BEFORE DELETE ON order_lines
+		FOR EACH ROW EXECUTE FUNCTION oms.guard('line');
+	COMMENT ON TRIGGER oms_guard ON order_lines IS 'Keeps the lines of placed orders (OM006)';
 	CREATE TRIGGER oms_engine AFTER UPDATE ON order_lines
 		FOR EACH ROW WHEN (NEW.revision <> OLD.revision + 1
 			AND (OLD.canceled, OLD.allocated, OLD.backordered, OLD.short, OLD.shipped, OLD.delivered, OLD.returned,

@@ -227,22 +227,22 @@ BEGIN
 		FOR EACH ROW EXECUTE FUNCTION oms.guard('address');
 	COMMENT ON TRIGGER oms_guard ON addresses IS 'Refuses any change but erasure (OM006)';
 
-	CREATE TRIGGER oms_fixed AFTER UPDATE ON methods
+	CREATE TRIGGER oms_fixed BEFORE UPDATE ON methods
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
 	COMMENT ON TRIGGER oms_fixed ON methods IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed AFTER UPDATE ON channels
+	CREATE TRIGGER oms_fixed BEFORE UPDATE ON channels
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
 	COMMENT ON TRIGGER oms_fixed ON channels IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed AFTER UPDATE ON locations
+	CREATE TRIGGER oms_fixed BEFORE UPDATE ON locations
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
 	COMMENT ON TRIGGER oms_fixed ON locations IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed AFTER UPDATE ON skus
+	CREATE TRIGGER oms_fixed BEFORE UPDATE ON skus
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
 	COMMENT ON TRIGGER oms_fixed ON skus IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed AFTER UPDATE ON reasons
+	CREATE TRIGGER oms_fixed BEFORE UPDATE ON reasons
 		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
 	COMMENT ON TRIGGER oms_fixed ON reasons IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed AFTER UPDATE ON customers
+	CREATE TRIGGER oms_fixed BEFORE UPDATE ON customers
 		FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION oms.refuse('key', 'id');
 	COMMENT ON TRIGGER oms_fixed ON customers IS 'Refuses another id (OM006)';
 END

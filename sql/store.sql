@@ -14,6 +14,9 @@ BEGIN
 	IF store IS NULL OR store = '' THEN
 		RAISE EXCEPTION 'a store needs a name' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
+	IF octet_length(store) > 63 THEN
+		RAISE EXCEPTION 'the name of a store has at most 63 bytes' USING ERRCODE = 'name_too_long';
+	END IF;
 	EXECUTE format('CREATE SCHEMA %I', store);
 	EXECUTE format('COMMENT ON SCHEMA %I IS %L', store, 'A store of oms: orders, stock and all that belongs to them');
 	-- local to this function by its SET clause

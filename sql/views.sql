@@ -5,7 +5,7 @@ LANGUAGE plpgsql
 AS $layout$
 BEGIN
 	CREATE VIEW order_summary WITH (security_invoker = true) AS
-	SELECT o.id AS order_id, o.number, o.channel, o.external_ref, c.name AS customer_name, o.status,
+	SELECT o.id::text AS order_id, o.number, o.channel, o.external_ref, c.name AS customer_name, o.status,
 		o.payment_status, o.fulfillment_status, o.return_status, o.currency::text AS currency, o.total, o.credited,
 		o.total - o.credited AS due, o.units, o.ordered_at, o.placed_at, o.closed_at
 	FROM orders o LEFT JOIN customers c ON c.id = o.customer_id;
@@ -29,7 +29,7 @@ BEGIN
 	COMMENT ON COLUMN order_summary.closed_at IS 'When it entered the final state that it is in; NULL: it is open';
 
 	CREATE VIEW order_line_facts WITH (security_invoker = true) AS
-	SELECT l.id AS order_line_id, o.id AS order_id, o.number AS order_number, o.channel, (o.ordered_at AT TIME ZONE 'UTC')::date AS order_date, l.line_no,
+	SELECT l.id::text AS order_line_id, o.id::text AS order_id, o.number AS order_number, o.channel, (o.ordered_at AT TIME ZONE 'UTC')::date AS order_date, l.line_no::bigint AS line_no,
 		l.sku, s.name AS sku_name, coalesce(l.method, s.default_method, c.default_method) AS method, l.quantity,
 		l.canceled, l.allocated, l.backordered, l.short, l.shipped, l.delivered, l.returned, l.unit_price,
 		l.quantity * l.unit_price - l.discount - CASE WHEN o.tax_included THEN l.tax ELSE 0 END AS net_amount, l.tax,
@@ -60,7 +60,7 @@ BEGIN
 	COMMENT ON COLUMN order_line_facts.currency IS 'ISO 4217 code of unit_price, net_amount and tax';
 
 	CREATE VIEW fulfillment_facts WITH (security_invoker = true) AS
-	SELECT f.id AS fulfillment_id, f.number, o.number AS order_number, f.location, f.pickup_location, f.method, f.status,
+	SELECT f.id::text AS fulfillment_id, f.number, o.number AS order_number, f.location, f.pickup_location, f.method, f.status,
 		coalesce((SELECT sum(l.quantity) FROM fulfillment_lines l WHERE l.fulfillment_id = f.id), 0)::bigint AS units,
 		f.created_at, f.promised_at, f.shipped_at, f.delivered_at,
 		round(extract(epoch FROM f.shipped_at - f.created_at) / 3600, 2) AS hours_open_to_shipped,

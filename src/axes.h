@@ -5,7 +5,7 @@
 #ifndef OMS_AXES_H
 #define OMS_AXES_H
 
-#include "judge.h"
+#include "shape.h"
 
 extern void oms_fill_axes(const Shape *shape, RowValues *row, TupleDesc tupdesc,
 						  HeapTuple *tuple);

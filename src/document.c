@@ -13,6 +13,7 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
 
@@ -92,7 +93,7 @@ parse_number(const JsonbValue *v, const char *path, const Field *field, FieldVal
 	int64		low = field->type == FIELD_QUANTITY ? 1 : field->type == FIELD_INTEGER ? PG_INT32_MIN
 		: field->type == FIELD_DEGREES ? -180 : 0;
 	int64		high = field->type == FIELD_QUANTITY ? INT64CONST(1000000000000) : field->type == FIELD_INTEGER
-		? PG_INT32_MAX : field->type == FIELD_DEGREES ? 180 : INT64CONST(999999999999999);
+		? PG_INT32_MAX : field->type == FIELD_DEGREES ? 180 : MAX_TOTAL;
 
 	if (v->type != jbvNumeric)
 		oms_document_fault(path, field->name, "must be a number");
@@ -118,21 +119,40 @@ parse_number(const JsonbValue *v, const char *path, const Field *field, FieldVal
 }
 
 /*
- * parse_time takes a time stamp as PostgreSQL reads it; where it cannot, the
- * error is PostgreSQL's own.
+ * parse_time takes a time stamp as PostgreSQL reads it, by the same functions
+ * as its type's, which report what they cannot read and raise no error.
  */
 static void
 parse_time(const JsonbValue *v, const char *path, const Field *field, FieldValue *value)
 {
-	char	   *text;
+	const char *fault = "must be a time, such as \"2026-11-27T09:30:00Z\"";
+	char		work[MAXDATELEN + MAXDATEFIELDS];
+	char	   *parts[MAXDATEFIELDS];
+	int			kinds[MAXDATEFIELDS];
+	int			nparts;
+	int			kind;
+	int			zone = 0;
+	struct pg_tm tm;
+	fsec_t		fraction;
+#if PG_VERSION_NUM >= 160000
+	DateTimeErrorExtra extra;
+#endif
 
-	if (v->type != jbvString || v->val.string.len > 100)
-		oms_document_fault(path, field->name, "must be a time, such as \"2026-11-27T09:30:00Z\"");
-	text = pnstrdup(v->val.string.val, v->val.string.len);
-	value->time = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text),
-														  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	if (TIMESTAMP_NOT_FINITE(value->time))
+	if (v->type != jbvString || v->val.string.len > MAXDATELEN ||
+		ParseDateTime(pnstrdup(v->val.string.val, v->val.string.len), work, sizeof(work), parts, kinds,
+					  MAXDATEFIELDS, &nparts) != 0)
+		oms_document_fault(path, field->name, fault);
+#if PG_VERSION_NUM >= 160000
+	if (DecodeDateTime(parts, kinds, nparts, &kind, &tm, &fraction, &zone, &extra) != 0)
+#else
+	if (DecodeDateTime(parts, kinds, nparts, &kind, &tm, &fraction, &zone) != 0)
+#endif
+		oms_document_fault(path, field->name, fault);
+	if (kind == DTK_LATE || kind == DTK_EARLY)
 		oms_document_fault(path, field->name, "must be a finite time");
+	if (kind != DTK_DATE || tm2timestamp(&tm, fraction, &zone, &value->time) != 0 ||
+		!IS_VALID_TIMESTAMP(value->time))
+		oms_document_fault(path, field->name, fault);
 }
 
 /*

@@ -78,6 +78,24 @@ workflow_of(const Trigger *trigger)
 }
 
 /*
+ * state_of returns the state in a row, without the blanks that pad char(n).
+ */
+static char *
+state_of(Relation rel, HeapTuple row, int column)
+{
+	char	   *state = SPI_getvalue(row, RelationGetDescr(rel), column);
+
+	if (state && TupleDescAttr(RelationGetDescr(rel), column - 1)->atttypid == BPCHAROID)
+	{
+		int			length = strlen(state);
+
+		while (length > 0 && state[length - 1] == ' ')
+			state[--length] = '\0';
+	}
+	return state;
+}
+
+/*
  * call calls a guard or action on a row; a guard's answer is returned.
  */
 static bool
@@ -89,6 +107,7 @@ call(Relation rel, HeapTuple row, const char *name, bool is_guard)
 										ObjectIdGetDatum(RelationGetNamespace(rel)));
 	Form_pg_proc form = HeapTupleIsValid(tuple) ? (Form_pg_proc) GETSTRUCT(tuple) : NULL;
 	Oid			function;
+
 	LOCAL_FCINFO(fcinfo, 1);
 	FmgrInfo	info;
 	Datum		answer;
@@ -243,7 +262,7 @@ judge_new(TriggerData *trigger, const Workflow *workflow, int column)
 {
 	Relation	rel = trigger->tg_relation;
 	HeapTuple	row = trigger->tg_trigtuple;
-	char	   *status = SPI_getvalue(row, RelationGetDescr(rel), column);
+	char	   *status = state_of(rel, row, column);
 	const char *initial = oms_workflow_state_name(workflow, workflow->initial);
 	Oid			input;
 	Oid			parameter;
@@ -292,8 +311,8 @@ oms_enforce_workflow(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		return PointerGetDatum(judge_new(trigger, workflow, column));
 
-	from = SPI_getvalue(trigger->tg_trigtuple, RelationGetDescr(rel), column);
-	to = SPI_getvalue(trigger->tg_newtuple, RelationGetDescr(rel), column);
+	from = state_of(rel, trigger->tg_trigtuple, column);
+	to = state_of(rel, trigger->tg_newtuple, column);
 	if (from && to && strcmp(from, to) == 0)
 		return PointerGetDatum(trigger->tg_newtuple);
 	move = choose(rel, trigger->tg_newtuple, column, workflow, from ? from : "", to ? to : "");

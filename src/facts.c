@@ -28,9 +28,10 @@ static const StoreQuery lock_orders = {
 static const StoreQuery read_fulfillments = {
 	"SELECT f.id, f.status, f.stock_state" EQ "'reserved', f.status_reason, r.stock_effect, f.location, f.number, f.workflow,"
 	" CASE WHEN o.units_backordered" PLUS "o.units_short" EQ "0 THEN true WHEN o.ship_complete THEN false"
-	" ELSE NOT EXISTS (SELECT FROM @.fulfillment_lines l JOIN @.order_lines own ON own.id" EQ "l.order_line_id"
-	" JOIN @.order_lines g ON g.order_id" EQ "own.order_id AND g.ship_group" EQ "own.ship_group"
-	" WHERE l.fulfillment_id" EQ "f.id AND (g.backordered" GT "0 OR g.short" GT "0)) END,"
+	" ELSE NOT EXISTS (SELECT FROM (SELECT DISTINCT own.ship_group FROM @.fulfillment_lines l"
+	" JOIN @.order_lines own ON own.id" EQ "l.order_line_id WHERE l.fulfillment_id" EQ "f.id AND own.ship_group IS NOT NULL) s"
+	" JOIN @.order_lines g ON g.order_id" EQ "f.order_id AND g.ship_group" EQ "s.ship_group"
+	" WHERE g.backordered" GT "0 OR g.short" GT "0) END,"
 	" f.order_id"
 	" FROM @.fulfillments f JOIN @.orders o ON o.id" EQ "f.order_id LEFT JOIN @.reasons r ON r.code" EQ "f.status_reason"
 	" WHERE f.id" EQ "ANY ($1)",

@@ -5,9 +5,9 @@
 #ifndef OMS_FACTS_H
 #define OMS_FACTS_H
 
-#include "judge.h"
 #include "machine.h"
 #include "rows.h"
+#include "shape.h"
 
 typedef struct OrderFactsList
 {

@@ -15,7 +15,8 @@ typedef struct SplitPart
 	pg_uuid_t	order_id;
 	pg_uuid_t	line_id;
 	int64		quantity;
-	pg_uuid_t	new_id;			/* out: the same for all parts of a fulfillment */
+	pg_uuid_t	new_id;			/* out: the same for all parts of a
+								 * fulfillment */
 } SplitPart;
 
 extern char **oms_number_fulfillments(Store *store, const pg_uuid_t *order_ids, int count);

@@ -270,7 +270,8 @@ make_way(Store *store, const StockLevel *level)
 	int64		missing = level->reserved - (level->on_hand - level->unavailable);
 	int			count;
 	int			used = 0;
-	Allocation *list = find_allocations(store, level, &count);
+	Allocation *all = find_allocations(store, level, &count);
+	Allocation *list = palloc_extended(Max(1, count) * sizeof(Allocation), MCXT_ALLOC_HUGE);
 	SplitPart  *parts = palloc0(Max(1, count) * sizeof(SplitPart));
 	int			nparts = 0;
 	Array	   *ids = oms_array(UUIDOID, count);
@@ -282,14 +283,14 @@ make_way(Store *store, const StockLevel *level)
 		return;
 	for (int i = 0; i < count && missing > 0 && !level->refuses; i++)
 	{
-		if (!list[i].target)
+		if (!all[i].target)
 			continue;
-		list[used] = list[i];
-		list[used].taken = Min(missing, list[i].quantity);
+		list[used] = all[i];
+		list[used].taken = Min(missing, all[i].quantity);
 		missing -= list[used++].taken;
 	}
 	if (missing > 0)
-		refuse_undercut(level, list, count);
+		refuse_undercut(level, all, count);
 	lock_without_waiting(store, list, used);
 
 	for (int i = 0, next; i < used; i = next)

@@ -97,7 +97,10 @@ oms_guard_hold(Store *store, TriggerData *trigger)
 			require_same(trigger, kept[i]);
 		(void) field(tupdesc, trigger->tg_trigtuple, "released_at", &was_open);
 		if (!was_open)
+		{
 			require_same(trigger, "released_at");
+			require_same(trigger, "released_by");
+		}
 	}
 	if (is_open || !is_anonymous)
 		return row;

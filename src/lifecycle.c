@@ -54,6 +54,7 @@ static const GuardEntry guards[] = {
 	{"fulfillment", guard_fulfillment},
 	{"fulfillment_line", guard_engine_row},
 	{"event", guard_engine_row},
+	{"line", oms_guard_line},
 	{"hold", oms_guard_hold},
 	{"movement", oms_guard_movement},
 	{"workflow", guard_workflow},

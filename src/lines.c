@@ -52,6 +52,8 @@ static const StoreQuery find_placed = {
 	1, {UUIDARRAYOID}
 };
 
+static void refuse_fixed(const char *what, const char *number);
+
 /* What lines or charges add to their order. */
 typedef struct Difference
 {
@@ -213,10 +215,7 @@ apply(Store *store, const char *what, const Difference *list, int count, bool ma
 				 errhint("Retry the transaction.")));
 	if (oms_run(store, changes ? &change_total : &touch_orders, args) != count &&
 		changes && oms_run(store, &find_placed, args) > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_IMMUTABLE),
-				 errmsg("%s of order \"%s\" are fixed since it was placed", what, oms_column_text(0, 1)),
-				 errhint("Cancel units with oms.cancel_lines, or place another order.")));
+		refuse_fixed(what, oms_column_text(0, 1));
 }
 
 /*
@@ -268,6 +267,39 @@ worth_of_row(TriggerData *trigger, HeapTuple row, bool is_charge)
 	return worth_of_line(order_id, DatumGetInt64(field(trigger, row, "quantity")),
 						 field(trigger, row, "unit_price"), field(trigger, row, "discount"),
 						 field(trigger, row, "tax"));
+}
+
+/*
+ * refuse_fixed says that what belongs to a placed order stays.
+ */
+static void
+refuse_fixed(const char *what, const char *number)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_IMMUTABLE),
+			 errmsg("%s of order \"%s\" are fixed since it was placed", what, number),
+			 errhint("Cancel units with oms.cancel_lines, or place another order.")));
+}
+
+/*
+ * oms_guard_line refuses to remove a line of a placed order, before foreign
+ * keys say so in their own words.
+ */
+HeapTuple
+oms_guard_line(Store *store, TriggerData *trigger)
+{
+	Array	   *ids;
+	OwnerScope	scope;
+
+	oms_become_owner(store, &scope);
+	oms_spi_begin();
+	ids = oms_array(UUIDOID, 1);
+	oms_array_add(ids, field(trigger, trigger->tg_trigtuple, "order_id"));
+	if (oms_run(store, &find_placed, (Datum[]) {oms_array_datum(ids)}) > 0)
+		refuse_fixed("lines", oms_column_text(0, 1));
+	oms_spi_end();
+	oms_leave_owner(&scope);
+	return trigger->tg_trigtuple;
 }
 
 /*

@@ -9,6 +9,7 @@
 
 /* lines.c */
 extern void oms_act_lines(Store *store, TriggerData *trigger, bool are_charges);
+extern HeapTuple oms_guard_line(Store *store, TriggerData *trigger);
 extern void oms_recheck_line(Store *store, TriggerData *trigger, bool is_charge);
 
 /* hold.c */

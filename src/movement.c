@@ -26,12 +26,6 @@
 #include "stock.h"
 #include "transition.h"
 
-static const StoreQuery find_replay = {
-	"SELECT m.quantity FROM @.stock_movements m WHERE m.external_ref" EQ "$1 AND m.kind" EQ "$2 AND m.sku" EQ "$3"
-	" AND m.location" EQ "$4",
-	4, {TEXTOID, TEXTOID, TEXTOID, TEXTOID}
-};
-
 static const StoreQuery make_stock_rows = {
 	"INSERT INTO @.stock (sku, location) SELECT s.sku, s.location"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS s(sku, location)"
@@ -82,47 +76,6 @@ text_field(TriggerData *trigger, const char *name)
 }
 
 /*
- * is_replay tells whether a movement with an external_ref is there already;
- * the same reference for another quantity is OM007.
- */
-static bool
-is_replay(Store *store, TriggerData *trigger, const char *external_ref)
-{
-	const char *const names[] = {"kind", "sku", "location"};
-	Datum		args[4];
-	OwnerScope	scope;
-	bool		found;
-
-	args[0] = CStringGetTextDatum(external_ref);
-	for (int i = 0; i < 3; i++)
-	{
-		char	   *value = text_field(trigger, names[i]);
-
-		if (!value)
-			return false;		/* NOT NULL says so better */
-		args[i + 1] = CStringGetTextDatum(value);
-	}
-	oms_become_owner(store, &scope);
-	oms_spi_begin();
-	found = oms_run_latest(store, &find_replay, args) > 0;
-	if (found)
-	{
-		char	   *quantity = text_field(trigger, "quantity");
-
-		if (quantity && strcmp(psprintf(INT64_FORMAT, oms_column_int64(0, 1)), quantity) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_OMS_REFERENCE_REUSED),
-					 errmsg("external_ref \"%s\" was used before, for a quantity of " INT64_FORMAT,
-							external_ref, oms_column_int64(0, 1)),
-					 errhint("The same movement may be sent again unchanged; another needs another reference."),
-					 errtable(trigger->tg_relation)));
-	}
-	oms_spi_end();
-	oms_leave_owner(&scope);
-	return found;
-}
-
-/*
  * oms_guard_movement judges a row of the ledger BEFORE it is written.  People
  * append and leave the effect to the engine; a replay is left out.
  */
@@ -149,7 +102,7 @@ oms_guard_movement(Store *store, TriggerData *trigger)
 				 errhint("Give kind and quantity; their effect follows."),
 				 errtable(trigger->tg_relation)));
 	external_ref = text_field(trigger, "external_ref");
-	if (external_ref && is_replay(store, trigger, external_ref))
+	if (external_ref && oms_is_replay(store, trigger))
 		return NULL;
 	/* readers that follow commits rely on xid, so it is nobody's to give */
 	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation), 1,

@@ -11,6 +11,7 @@
 extern void oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity);
 extern void oms_settle(Store *store, EntityKind entity, const Array *ids,
 					   const Array *order_ids);
+extern void oms_wake_fulfillments(Store *store, const Array *order_ids);
 extern void oms_move_fulfillments(Store *store, const Array *ids, const Array *from,
 								  const Array *to, const Array *reasons);
 

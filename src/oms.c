@@ -12,8 +12,8 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
-#include "judge.h"
 #include "oms.h"
+#include "shape.h"
 #include "store.h"
 
 PG_MODULE_MAGIC;
@@ -40,7 +40,7 @@ _PG_init(void)
 							   NULL, NULL, NULL);
 	MarkGUCPrefixReserved("oms");
 	oms_store_init();
-	oms_judge_init();
+	oms_shape_init();
 }
 
 /*

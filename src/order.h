@@ -69,9 +69,20 @@ typedef struct OrderDocument
 	int			bill_to;
 	int		   *line_ship_to;
 
+	Datum		total;			/* numeric: of all amounts, discounts left out */
 	bytea	   *hash;
 } OrderDocument;
 
+/* order_document.c */
 extern OrderDocument *oms_parse_order(Jsonb *document);
+
+/* order_write.c */
+extern Datum oms_text_or_null(const FieldValue *value, char *null);
+extern bool oms_write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id);
+extern pg_uuid_t *oms_write_addresses(Store *store, const OrderDocument *doc);
+extern bool oms_find_source_order(Store *store, const OrderDocument *doc, pg_uuid_t *id);
+extern void oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id,
+							const pg_uuid_t *addresses);
+extern void oms_write_charges_and_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
 
 #endif							/* OMS_ORDER_H */

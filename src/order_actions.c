@@ -159,6 +159,8 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_NO_LOCATION),
 					 errmsg("line %d of order \"%s\" has no method", demand->line_no, demand->order_number),
+					 errdetail_internal("[{\"line\":%d,\"sku\":%s,\"location\":null,\"wanted\":" INT64_FORMAT ",\"available\":0}]",
+										demand->line_no, oms_json_text(demand->sku), demand->quantity),
 					 errhint("Give the line a method, its SKU a default_method or its channel a default_method.")));
 		if (!oms_column_bool(i, 14))
 			oms_document_fault(psprintf("lines[%d]", demand->line_no - 1), "sku",

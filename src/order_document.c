@@ -98,6 +98,7 @@ static const char *const hold_kinds[] = {
 	"fraud", "payment", "approval", "address", "credit", "stock", "manual", "remorse", NULL
 };
 
+static void add_to_total(OrderDocument *doc, Datum amount, const char *path, const char *name);
 static void parse_lines(OrderDocument *doc);
 static void check_line_numbers(OrderDocument *doc);
 static int	parse_address(OrderDocument *doc, const FieldValue *value, const char *path);
@@ -142,6 +143,7 @@ oms_parse_order(Jsonb *document)
 	OrderDocument *doc = palloc0(sizeof(OrderDocument));
 	FieldValue *fields = doc->fields;
 
+	doc->total = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
 	oms_parse_object(oms_document_root(document, "", false), "", order_fields, DOC_FIELDS, fields);
 	require_upper_case(&fields[DOC_CURRENCY], 3, "", "currency");
 	require_one_of(&fields[DOC_IF_SHORT], if_shorts, "", "if_short");
@@ -167,6 +169,9 @@ oms_parse_order(Jsonb *document)
 		oms_parse_object(oms_array_object(fields[DOC_CHARGES].container, i, "charges"), path,
 						 charge_fields, CHARGE_FIELDS, doc->charges[i]);
 		require_one_of(&doc->charges[i][CHARGE_KIND], charge_kinds, path, "kind");
+		add_to_total(doc, doc->charges[i][CHARGE_AMOUNT].number, path, "amount");
+		if (doc->charges[i][CHARGE_TAX].is_set)
+			add_to_total(doc, doc->charges[i][CHARGE_TAX].number, path, "tax");
 	}
 	if (fields[DOC_HOLDS].is_set)
 		doc->nholds = oms_array_length(fields[DOC_HOLDS].container, "holds", 100);
@@ -183,6 +188,19 @@ oms_parse_order(Jsonb *document)
 		oms_document_fault("lines", NULL, "an order needs a line or a charge");
 	doc->hash = oms_document_hash(document);
 	return doc;
+}
+
+/*
+ * add_to_total adds an amount to what the document may come to, and refuses
+ * what no column could hold.
+ */
+static void
+add_to_total(OrderDocument *doc, Datum amount, const char *path, const char *name)
+{
+	doc->total = DirectFunctionCall2(numeric_add, doc->total, amount);
+	if (DatumGetBool(DirectFunctionCall2(numeric_gt, doc->total,
+										 DirectFunctionCall1(int8_numeric, Int64GetDatum(MAX_TOTAL)))))
+		oms_document_fault(path, name, psprintf("the order would come to more than " INT64_FORMAT, MAX_TOTAL));
 }
 
 /*
@@ -205,9 +223,12 @@ parse_lines(OrderDocument *doc)
 			line[LINE_LINE].integer = i + 1;
 		else if (line[LINE_LINE].integer < 1)
 			oms_document_fault(path, "line", "must be 1 or more");
+		value = DirectFunctionCall2(numeric_mul, line[LINE_QUANTITY].number, line[LINE_UNIT_PRICE].number);
+		add_to_total(doc, value, path, "unit_price");
+		if (line[LINE_TAX].is_set)
+			add_to_total(doc, line[LINE_TAX].number, path, "tax");
 		if (line[LINE_DISCOUNT].is_set)
 		{
-			value = DirectFunctionCall2(numeric_mul, line[LINE_QUANTITY].number, line[LINE_UNIT_PRICE].number);
 			if (DatumGetBool(DirectFunctionCall2(numeric_gt, line[LINE_DISCOUNT].number, value)))
 				oms_document_fault(path, "discount", "is more than quantity x unit_price");
 		}

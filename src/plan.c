@@ -23,7 +23,7 @@
 
 typedef struct PlanEntry
 {
-	const StoreQuery *query;			/* key: the query's address */
+	const StoreQuery *query;	/* key: the query's address */
 	SPIPlanPtr	plan;
 } PlanEntry;
 

@@ -36,6 +36,7 @@ extern char *oms_column_text(uint64 row, int column);
 extern pg_uuid_t oms_column_uuid(uint64 row, int column);
 
 extern int	oms_uuid_cmp(const void *a, const void *b);
+extern char *oms_json_text(const char *text);
 extern char *oms_uuid_out(const pg_uuid_t *uuid);
 
 #endif							/* OMS_ROWS_H */

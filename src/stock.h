@@ -57,6 +57,9 @@ extern Movement *oms_movement(Movements *list, const char *sku, const char *loca
 							  const char *kind, int64 quantity);
 extern void oms_movements_write(Store *store, const Movements *list);
 
+/* replay.c */
+extern bool oms_is_replay(Store *store, TriggerData *trigger);
+
 /* movement.c */
 extern HeapTuple oms_guard_movement(Store *store, TriggerData *trigger);
 extern void oms_act_movement(Store *store, TriggerData *trigger);
