@@ -271,6 +271,17 @@ stage_up() {
 	export PATH="$stage/bin:$PATH" PGHOST="$stage" PGPORT=5432 PGUSER=postgres
 }
 
+# The real data that some tests read lies beside the tree; OMS_DATA tells them
+# where.  If the server's user cannot reach it there, the stage has a copy.
+stage_data() {
+	OMS_DATA=$(cd "$here" && cd "${OMS_DATA:-$top/../shared/data}" 2>/dev/null && pwd) || return 0
+	export OMS_DATA
+	as_server test -r "$OMS_DATA/README.md" && return
+	as_server mkdir -p "$stage/shared"
+	tar -C "$OMS_DATA" --mode=u+w -cf - . | as_server tar -C "$stage/shared" --no-same-owner -xf -
+	OMS_DATA=$stage/shared
+}
+
 stage_delete() {
 	[ -n "$stage" ] || return 0
 	cd /
