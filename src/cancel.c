@@ -18,6 +18,7 @@
 #include "document.h"
 #include "event.h"
 #include "facts.h"
+#include "fill.h"
 #include "fulfillment.h"
 #include "moves.h"
 #include "oms.h"
@@ -116,6 +117,8 @@ oms_cancel_lines(PG_FUNCTION_ARGS)
 	lines = choose_lines(store, order_id, PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2), &count);
 	canceled = cancel_waiting(store, order_id, lines, count, reason);
 	canceled += cancel_allocated(store, order_id, lines, count, reason);
+	if (orders->orders[0].units_short > 0 && orders->orders[0].open_holds > 0)
+		oms_release_stock_holds(store, ids);
 	oms_leave_owner(&scope);
 	oms_spi_end();
 	PG_RETURN_INT64(canceled);
@@ -211,7 +214,9 @@ compare_sources(const void *a, const void *b)
 
 	if (left->distance != right->distance)
 		return left->distance > right->distance ? -1 : 1;
-	return -oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id);
+	if (oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id) != 0)
+		return -oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id);
+	return -oms_uuid_cmp(&left->line_id, &right->line_id);
 }
 
 /*

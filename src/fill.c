@@ -131,6 +131,16 @@ oms_fill(Store *store, const Array *skus, const Array *order_ids)
 	oms_events_write(store, events);
 	oms_units_apply(store, changes);
 	oms_source_make(store, &sourcing);
+	oms_release_stock_holds(store, order_ids);
+}
+
+/*
+ * oms_release_stock_holds releases the holds that short units had placed on
+ * orders, where none is short any more.
+ */
+void
+oms_release_stock_holds(Store *store, const Array *order_ids)
+{
 	(void) oms_run(store, &release_stock_holds, (Datum[]) {
 		oms_array_datum(order_ids), CStringGetTextDatum(oms_current_actor())
 	});

@@ -166,7 +166,9 @@ compare_allocations(const void *a, const void *b)
 
 	if (left->distance != right->distance)
 		return left->distance > right->distance ? -1 : 1;
-	return -oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id);
+	if (oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id) != 0)
+		return -oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id);
+	return -oms_uuid_cmp(&left->line_id, &right->line_id);
 }
 
 /*

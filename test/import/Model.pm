@@ -217,6 +217,8 @@ sub play_cancellation
 			$of->{canceled} += $taken;
 			$self->{reserved}{ $line->{code} } -= $taken - $waited;
 			$left -= $taken;
+			# the last short unit takes the hold with it
+			$order->{held} = 0 if $waited > 0 && !grep { $_->{short} > 0 } goods($order);
 			$self->{outcome}{$number} = 'canceled';
 			push @{ $self->{matches} }, [ $number, $line->{number}, $taken, 'matched', $order->{number}, $of->{number} ];
 		}
