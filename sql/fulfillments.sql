@@ -53,7 +53,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.carrier IS 'Who transports it; people write it';
 	COMMENT ON COLUMN fulfillments.tracking_number IS 'What the carrier calls it; people write it, and a fulfillment divided off begins without';
 	COMMENT ON COLUMN fulfillments.partner_ref IS 'What a supplier or logistics partner calls it; people write it';
-	COMMENT ON COLUMN fulfillments.created_at IS 'When it was made, by placing, rerouting or dividing; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.created_at IS 'When it was made, by placing or rerouting; one divided off keeps that of the one it comes from; fixed (OM006)';
 	COMMENT ON COLUMN fulfillments.shipped_at IS 'When its goods left (action issue), as the start of that transaction; kept by the engine';
 	COMMENT ON COLUMN fulfillments.delivered_at IS 'When the customer had it (action deliver), as the start of that transaction; kept by the engine';
 	COMMENT ON COLUMN fulfillments.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
@@ -63,13 +63,12 @@ BEGIN
 		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
 		fulfillment_id uuid NOT NULL REFERENCES fulfillments,
 		order_line_id uuid NOT NULL REFERENCES order_lines,
-		sku text COLLATE "C" NOT NULL REFERENCES skus,
+		sku text COLLATE "C" NOT NULL,	-- the order line's, by whose foreign key it exists
 		quantity bigint NOT NULL CHECK (quantity > 0),
 		tracked boolean NOT NULL,
 		UNIQUE (fulfillment_id, order_line_id)
 	) WITH (fillfactor = 90);
 	CREATE INDEX ON fulfillment_lines (order_line_id);
-	CREATE INDEX ON fulfillment_lines (sku);
 	COMMENT ON TABLE fulfillment_lines IS 'The units of an order line that a fulfillment carries';
 	COMMENT ON COLUMN fulfillment_lines.id IS 'Key, oms.uuid7()';
 	COMMENT ON COLUMN fulfillment_lines.fulfillment_id IS 'What carries the units';

@@ -41,7 +41,7 @@ BEGIN
 	COMMENT ON COLUMN order_line_facts.order_id IS 'orders.id';
 	COMMENT ON COLUMN order_line_facts.order_number IS 'What people call the order';
 	COMMENT ON COLUMN order_line_facts.channel IS 'Code of the channel that the order comes from';
-	COMMENT ON COLUMN order_line_facts.order_date IS 'Day of orders.ordered_at in the session''s time zone: SET timezone before comparing days';
+	COMMENT ON COLUMN order_line_facts.order_date IS 'Day of orders.ordered_at in UTC';
 	COMMENT ON COLUMN order_line_facts.line_no IS 'The line''s number in its order';
 	COMMENT ON COLUMN order_line_facts.sku IS 'Code of what was ordered';
 	COMMENT ON COLUMN order_line_facts.sku_name IS 'Its name as it is now';
@@ -75,11 +75,11 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_facts.method IS 'Code of how it goes';
 	COMMENT ON COLUMN fulfillment_facts.status IS 'State in its workflow';
 	COMMENT ON COLUMN fulfillment_facts.units IS 'Units that it carries, or carried before they were canceled, rerouted or came back: do not add up over statuses';
-	COMMENT ON COLUMN fulfillment_facts.created_at IS 'When it was made, by placing, rerouting or dividing';
+	COMMENT ON COLUMN fulfillment_facts.created_at IS 'When it was made, by placing or rerouting; one divided off keeps that of the one it comes from';
 	COMMENT ON COLUMN fulfillment_facts.promised_at IS 'When the customer expects it, as people wrote';
 	COMMENT ON COLUMN fulfillment_facts.shipped_at IS 'When its goods left; NULL: they have not';
 	COMMENT ON COLUMN fulfillment_facts.delivered_at IS 'When the customer had it; NULL: not yet';
-	COMMENT ON COLUMN fulfillment_facts.hours_open_to_shipped IS 'Hours from created_at to shipped_at, to 2 decimals; of one divided off, from the division; NULL: not shipped';
+	COMMENT ON COLUMN fulfillment_facts.hours_open_to_shipped IS 'Hours from created_at to shipped_at, to 2 decimals; NULL: not shipped';
 	COMMENT ON COLUMN fulfillment_facts.hours_shipped_to_delivered IS 'Hours from shipped_at to delivered_at, to 2 decimals; NULL: not delivered';
 
 	CREATE VIEW stock_position WITH (security_invoker = true) AS

@@ -68,13 +68,15 @@ workflow_of(const Trigger *trigger)
 	if (entry && strcmp(entry->definition, trigger->tgargs[1]) == 0)
 		return entry->workflow;
 
-	caller = MemoryContextSwitchTo(TopMemoryContext);
 	workflow = oms_workflow_from_text(cstring_to_text(trigger->tgargs[1]));
 	entry = hash_search(compiled, &trigger->tgoid, HASH_ENTER, &found);
-	entry->workflow = workflow;
+	/* what an older definition was is left alone: an action may be using it */
+	caller = MemoryContextSwitchTo(TopMemoryContext);
 	entry->definition = pstrdup(trigger->tgargs[1]);
+	entry->workflow = palloc(VARSIZE(workflow));
+	memcpy(entry->workflow, workflow, VARSIZE(workflow));
 	MemoryContextSwitchTo(caller);
-	return workflow;
+	return entry->workflow;
 }
 
 /*

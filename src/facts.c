@@ -20,7 +20,7 @@ static const StoreQuery lock_orders = {
 	"SELECT o.id, o.number, o.workflow, o.status, o.status_reason, o.placed_at IS NOT NULL, o.confirmed_at IS NOT NULL,"
 	" o.ship_complete, o.if_short" EQ "'hold', o.payment_required, o.credit_approved, o.priority::pg_catalog.int8,"
 	" o.open_holds::pg_catalog.int8, o.units, o.units_canceled, o.units_allocated, o.units_backordered, o.units_short,"
-	" o.units_shipped, o.total, o.credited, o.authorized, o.captured, o.ship_to_id"
+	" o.units_shipped, o.total, o.credited, o.authorized, o.captured, o.created_at" EQ "pg_catalog.now()"
 	" FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id FOR NO KEY UPDATE",
 	1, {UUIDARRAYOID}
 };
@@ -76,9 +76,7 @@ oms_lock_orders(Store *store, const Array *ids)
 		facts->credited = oms_column(i, 21, &isnull);
 		facts->authorized = oms_column(i, 22, &isnull);
 		facts->captured = oms_column(i, 23, &isnull);
-		facts->has_ship_to = !oms_column_is_null(i, 24);
-		if (facts->has_ship_to)
-			facts->ship_to = oms_column_uuid(i, 24);
+		facts->is_new = oms_column_bool(i, 24);
 	}
 	return list;
 }

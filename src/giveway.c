@@ -80,6 +80,19 @@ oms_stock_is_locked(void)
 }
 
 /*
+ * oms_set_stock_locked says so, and returns what was said before; the caller
+ * restores that, after an error too.
+ */
+bool
+oms_set_stock_locked(bool locked)
+{
+	bool		before = stock_is_locked;
+
+	stock_is_locked = locked;
+	return before;
+}
+
+/*
  * is_undercut tells whether a level leaves less than is reserved.
  */
 static bool
@@ -264,6 +277,30 @@ lock_without_waiting(Store *store, const Allocation *list, int count)
 }
 
 /*
+ * require_unchanged raises 40001 where an allocation was divided or moved
+ * between its reading and its locking.
+ */
+static void
+require_unchanged(Store *store, const StockLevel *level, const Allocation *list, int count)
+{
+	int			nnow;
+	Allocation *now = find_allocations(store, level, &nnow);
+
+	for (int i = 0; i < count; i++)
+	{
+		bool		same = false;
+
+		for (int j = 0; j < nnow && !same; j++)
+			same = oms_uuid_cmp(&now[j].fulfillment_id, &list[i].fulfillment_id) == 0 &&
+				oms_uuid_cmp(&now[j].line_id, &list[i].line_id) == 0 &&
+				now[j].quantity == list[i].quantity && now[j].whole == list[i].whole &&
+				strcmp(now[j].status, list[i].status) == 0;
+		if (!same)
+			oms_busy(list[i].number);
+	}
+}
+
+/*
  * make_way has allocations give way until the level covers what is reserved.
  */
 static void
@@ -294,6 +331,7 @@ make_way(Store *store, const StockLevel *level)
 	if (missing > 0)
 		refuse_undercut(level, all, count);
 	lock_without_waiting(store, list, used);
+	require_unchanged(store, level, list, used);
 
 	for (int i = 0, next; i < used; i = next)
 	{

@@ -22,5 +22,6 @@ typedef struct StockLevel
 
 extern void oms_set_levels(Store *store, StockLevel *levels, int count);
 extern bool oms_stock_is_locked(void);
+extern bool oms_set_stock_locked(bool locked);
 
 #endif							/* OMS_GIVEWAY_H */

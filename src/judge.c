@@ -41,6 +41,15 @@ static const StoreQuery read_channel = {
 	1, {TEXTOID}
 };
 
+#define BUSY(table) \
+	"(SELECT pg_catalog.count(*) FROM @." table " t WHERE t.order_id" EQ "$1)" \
+	MINUS "(SELECT pg_catalog.count(*) FROM (SELECT FROM @." table " t WHERE t.order_id" EQ "$1 FOR UPDATE SKIP LOCKED) x)"
+
+/* How many rows that a draft would take with it are locked by others. */
+static const StoreQuery count_busy = {
+	"SELECT " BUSY("order_lines") PLUS BUSY("order_charges") PLUS BUSY("order_holds"), 1, {UUIDOID}
+};
+
 /* One judgement: the row before and after, and what is known of its table. */
 typedef struct Case
 {
@@ -541,6 +550,27 @@ judge_update(Case *c, bool is_recheck)
 }
 
 /*
+ * require_idle raises 40001 where another session is changing what goes with
+ * a draft: the foreign keys would wait for it, and it for the order.
+ */
+static void
+require_idle(const Case *c)
+{
+	OwnerScope	scope;
+
+	oms_become_owner(c->store, &scope);
+	oms_spi_begin();
+	(void) oms_run(c->store, &count_busy, (Datum[]) {oms_row_value(c->shape, &c->new, ORDER_ID)});
+	if (oms_column_int64(0, 1) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("order \"%s\" is being changed by another session", row_name(c)),
+				 errhint("Retry the transaction.")));
+	oms_spi_end();
+	oms_leave_owner(&scope);
+}
+
+/*
  * judge_delete lets drafts go: an order that is in its initial state and has
  * taken no stock.
  */
@@ -554,7 +584,10 @@ judge_delete(Case *c)
 		int			state = oms_machine_state(machine, oms_row_text(c->shape, &c->new, ORDER_STATUS));
 
 		if (state == machine->workflow->initial)
+		{
+			require_idle(c);
 			return;
+		}
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_IMMUTABLE),

@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -207,7 +209,7 @@ oms_refuse(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
 				 errmsg("what the engine keeps in table \"%s\" cannot be written by hand", table),
-				 more[0] != '\0' ? errhint("Rather %s.", more) : 0,
+				 more[0] != '\0' ? errhint("%c%s.", toupper((unsigned char) more[0]), more + 1) : 0,
 				 errtable(trigger->tg_relation)));
 	if (strcmp(why, "log") == 0)
 		ereport(ERROR,

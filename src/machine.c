@@ -56,7 +56,7 @@ oms_machine(Store *store, const char *name, EntityKind entity)
 	Machine    *machine;
 	char		key[sizeof(machine->name)] = {0};
 
-	if (!store->machines_read)
+	while (!store->machines_read)
 		read_machines(store);
 	strlcpy(key, name, sizeof(key));
 	machine = hash_search(store->machines, key, HASH_FIND, NULL);
@@ -140,8 +140,8 @@ oms_machine_move_by_action(const Machine *machine, int from, const char *action)
 }
 
 /*
- * read_machines reads all workflows of a store.  The flag is set before
- * reading: an invalidation that arrives meanwhile clears it again.
+ * read_machines reads all workflows of a store.  What it has read counts only
+ * where nothing changed meanwhile.
  */
 static void
 read_machines(Store *store)
@@ -150,10 +150,11 @@ read_machines(Store *store)
 	OwnerScope	scope;
 	MemoryContext context;
 	MemoryContext caller;
+	uint64		changes;
 	uint64		count;
 
 	store->workflows_relid = get_relname_relid("workflows", store->namespace_oid);
-	store->machines_read = true;
+	changes = store->workflows_changes;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "oms machines",
 									ALLOCSET_DEFAULT_SIZES);
@@ -186,6 +187,7 @@ read_machines(Store *store)
 		MemoryContextSetParent(context, TopMemoryContext);
 		store->machines_context = context;
 		store->machines = machines;
+		store->machines_read = changes == store->workflows_changes;
 	}
 	MemoryContextSwitchTo(caller);
 	oms_spi_end();
@@ -202,6 +204,7 @@ build_machine(Machine *machine)
 
 	machine->moves = palloc0(Max(1, workflow->nmoves) * sizeof(MachineMove));
 	machine->has_automatic = palloc0(workflow->nstates * sizeof(bool));
+	machine->asks_functions = palloc0(workflow->nstates * sizeof(bool));
 	for (int i = 0; i < workflow->nmoves; i++)
 	{
 		const WorkflowMove *move = oms_workflow_move(workflow, i);
@@ -218,6 +221,7 @@ build_machine(Machine *machine)
 		{
 			built->guards[j].name = oms_workflow_guard(workflow, move, j);
 			built->guards[j].guard = oms_find_guard(machine->entity, built->guards[j].name);
+			machine->asks_functions[move->from] |= move->automatic && !built->guards[j].guard;
 		}
 		for (int j = 0; j < move->nactions; j++)
 		{

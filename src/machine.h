@@ -46,8 +46,7 @@ typedef struct OrderFacts
 	Datum		credited;
 	Datum		authorized;
 	Datum		captured;
-	pg_uuid_t	ship_to;
-	bool		has_ship_to;
+	bool		is_new;			/* made by this transaction */
 } OrderFacts;
 
 struct Machine;
@@ -125,6 +124,8 @@ typedef struct Machine
 	Workflow   *workflow;
 	MachineMove *moves;			/* as many as the workflow's */
 	bool	   *has_automatic;	/* by state: an automatic move leaves it */
+	bool	   *asks_functions; /* by state: such a move asks the store's own
+								 * functions */
 	int		   *distance;		/* by state: moves until one that does issue;
 								 * INT_MAX where there is no way */
 } Machine;

@@ -25,9 +25,17 @@
 #include "utils/tuplestore.h"
 
 #include "event.h"
+#include "giveway.h"
 #include "moves.h"
 #include "oms.h"
 #include "plan.h"
+
+static const StoreQuery lock_stock = {
+	"SELECT s.sku FROM @.stock s JOIN (SELECT DISTINCT l.sku, f.location FROM @.fulfillments f"
+	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id WHERE f.id" EQ "ANY ($1) AND l.tracked) w"
+	" ON w.sku" EQ "s.sku AND w.location" EQ "s.location ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s",
+	1, {UUIDARRAYOID}
+};
 
 /* What the transition tables say. */
 typedef struct Transition
@@ -42,11 +50,13 @@ typedef struct Transition
 
 static void read_transition(Store *store, TriggerData *trigger, EntityKind entity,
 							Transition *t);
+static bool may_go_on(EntityKind entity, const Mover *mover);
 static void look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *shape,
 						const RowValues *old, const RowValues *new, Transition *t);
 static void choose_moves(Store *store, EntityKind entity, Mover *movers, int count);
 static void log_moves(Store *store, EntityKind entity, const Transition *t);
 static void run_actions(Store *store, EntityKind entity, Mover *movers, int count);
+static void run_steps(Store *store, EntityKind entity, Mover *movers, int count);
 
 /*
  * oms_act_moves does all that a statement on orders or fulfillments entails.
@@ -79,9 +89,7 @@ oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
 
 		for (int i = 0; i < t.nmovers; i++)
 		{
-			int			state = sorted[i].machine ? oms_machine_state(sorted[i].machine, sorted[i].to) : -1;
-
-			if (state < 0 || !sorted[i].machine->has_automatic[state])
+			if (!may_go_on(entity, &sorted[i]))
 				continue;
 			oms_array_add_uuid(ids, &sorted[i].id);
 			oms_array_add_uuid(order_ids, &sorted[i].order_id);
@@ -96,6 +104,33 @@ oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
 		oms_leave_owner(&scope);
 	}
 	oms_spi_end();
+}
+
+/*
+ * may_go_on tells whether an automatic move may be open to a row after its
+ * actions.  Actions that write the order's row have had its automatic moves
+ * made or looked for in that write; otherwise the order is as it was read.
+ */
+static bool
+may_go_on(EntityKind entity, const Mover *mover)
+{
+	int			state = mover->machine ? oms_machine_state(mover->machine, mover->to) : -1;
+
+	if (state < 0 || !mover->machine->has_automatic[state])
+		return false;
+	if (entity != ENTITY_ORDER || !mover->move || !mover->order)
+		return true;
+	for (int i = 0; i < mover->move->nactions; i++)
+	{
+		const Action *action = mover->move->actions[i].action;
+
+		if (!action)
+			return true;
+		if (strcmp(action->name, "confirm") != 0)
+			return false;
+	}
+	return !mover->order->is_confirmed || mover->machine->asks_functions[state] ||
+		oms_open_automatic_move(mover->machine, state, mover->order) != NULL;
 }
 
 /*
@@ -186,6 +221,8 @@ wakes(const Shape *shape, const RowValues *old, const RowValues *new)
 	int64		after = oms_row_int64(shape, new, ORDER_UNITS_BACKORDERED) +
 		oms_row_int64(shape, new, ORDER_UNITS_SHORT);
 
+	if (oms_row_is_null(shape, old, ORDER_PLACED_AT))
+		return false;			/* it has no fulfillments before this write */
 	return (oms_row_is_null(shape, old, ORDER_CONFIRMED_AT) &&
 			!oms_row_is_null(shape, new, ORDER_CONFIRMED_AT)) ||
 		(DatumGetInt32(oms_row_value(shape, old, ORDER_OPEN_HOLDS)) > 0 &&
@@ -336,11 +373,92 @@ run_user_action(Store *store, EntityKind entity, const Mover *mover, const char 
 }
 
 /*
- * run_actions runs the actions of all moves, step by step: first the first
- * action of each move, rows with the same one together, then the second.
+ * compare_releasing puts the rows first that release, others as they were.
+ */
+static int
+compare_releasing(const void *a, const void *b)
+{
+	int			releases[2] = {0, 0};
+
+	for (int side = 0; side < 2; side++)
+	{
+		const Mover *mover = side == 0 ? a : b;
+
+		for (int j = 0; mover->move && j < mover->move->nactions; j++)
+			releases[side] |= strcmp(mover->move->actions[j].name, "release") == 0;
+	}
+	if (releases[0] != releases[1])
+		return releases[1] - releases[0];
+	return oms_uuid_cmp(a, b);
+}
+
+/*
+ * writes_stock tells whether an action may lock stock rows.
+ */
+static bool
+writes_stock(const Action *action)
+{
+	return action && strcmp(action->name, "confirm") != 0 && strcmp(action->name, "deliver") != 0;
+}
+
+/*
+ * run_actions runs the actions of a statement's moves.  Each takes stock rows
+ * in their order, but two of them would not do so together: where a statement
+ * has more than one kind, the rows of all its fulfillments are locked first,
+ * orders are released before others reserve, and what then needs other rows
+ * does not wait for them.
  */
 static void
 run_actions(Store *store, EntityKind entity, Mover *movers, int count)
+{
+	const Action *first = NULL;
+	bool		mixed = false;
+	bool		before;
+
+	for (int i = 0; i < count; i++)
+	{
+		for (int j = 0; movers[i].move && j < movers[i].move->nactions; j++)
+		{
+			const Action *action = movers[i].move->actions[j].action;
+
+			mixed |= writes_stock(action) && first && action != first;
+			if (writes_stock(action))
+				first = action;
+		}
+	}
+	if (!mixed)
+	{
+		run_steps(store, entity, movers, count);
+		return;
+	}
+	if (entity == ENTITY_ORDER)
+		qsort(movers, count, sizeof(Mover), compare_releasing);
+	else
+	{
+		Array	   *ids = oms_array(UUIDOID, count);
+
+		for (int i = 0; i < count; i++)
+			oms_array_add_uuid(ids, &movers[i].id);
+		(void) oms_run(store, &lock_stock, (Datum[]) {oms_array_datum(ids)});
+	}
+	before = oms_set_stock_locked(true);
+	PG_TRY();
+	{
+		run_steps(store, entity, movers, count);
+	}
+	PG_FINALLY();
+	{
+		(void) oms_set_stock_locked(before);
+	}
+	PG_END_TRY();
+}
+
+/*
+ * run_steps runs the actions of all moves, step by step: first the first
+ * action of each move, rows with the same one together, then the second.
+ */
+static void
+run_steps(Store *store, EntityKind entity, Mover *movers, int count)
 {
 	Mover	  **rows = palloc_extended(Max(1, count) * sizeof(Mover *), MCXT_ALLOC_HUGE);
 	bool		more = true;

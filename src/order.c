@@ -278,7 +278,10 @@ write_order(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const c
 	nulls[16] = f[DOC_ORDERED_AT].is_set ? ' ' : 'n';
 	args[17] = oms_text_or_null(&f[DOC_ATTRIBUTES], &nulls[17]);
 	if (oms_run_nulls(store, &insert_order, args, nulls) == 0)
+	{
+		oms_forget_addresses(store, addresses, doc->naddresses);
 		return false;
+	}
 	oms_write_lines(store, doc, id, addresses);
 	oms_write_charges_and_holds(store, doc, id);
 	check_total_of(store, doc, id);

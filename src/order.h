@@ -80,6 +80,7 @@ extern OrderDocument *oms_parse_order(Jsonb *document);
 extern Datum oms_text_or_null(const FieldValue *value, char *null);
 extern bool oms_write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id);
 extern pg_uuid_t *oms_write_addresses(Store *store, const OrderDocument *doc);
+extern void oms_forget_addresses(Store *store, const pg_uuid_t *ids, int count);
 extern bool oms_find_source_order(Store *store, const OrderDocument *doc, pg_uuid_t *id);
 extern void oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id,
 							const pg_uuid_t *addresses);

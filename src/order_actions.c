@@ -16,6 +16,7 @@
 #include "actions.h"
 #include "document.h"
 #include "event.h"
+#include "giveway.h"
 #include "moves.h"
 #include "oms.h"
 #include "plan.h"
@@ -121,17 +122,19 @@ static void
 require_content(Store *store, Mover **rows, int count, const Array *ids)
 {
 	Datum		zero = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
+	bool		all_have_units = true;
 
 	for (int i = 0; i < count; i++)
 	{
 		const OrderFacts *order = rows[i]->order;
 
+		all_have_units &= order->units > 0;
 		if (DatumGetBool(DirectFunctionCall2(numeric_lt, order->total, zero)))
 			oms_document_fault("total", NULL,
 							   psprintf("order \"%s\" would cost %s: discounts exceed what they are given on", order->number,
 										DatumGetCString(DirectFunctionCall1(numeric_out, order->total))));
 	}
-	if (oms_run(store, &orders_of_nothing, (Datum[]) {oms_array_datum(ids)}) > 0)
+	if (!all_have_units && oms_run(store, &orders_of_nothing, (Datum[]) {oms_array_datum(ids)}) > 0)
 		oms_document_fault("lines", NULL,
 						   psprintf("order \"%s\" has neither line nor charge", oms_column_text(0, 1)));
 }
@@ -179,7 +182,7 @@ act_reserve(Store *store, Mover **rows, int count)
 {
 	Mover	  **claimed = palloc(Max(1, count) * sizeof(Mover *));
 	int			nclaimed = 0;
-	Sourcing	sourcing = {0};
+	Sourcing	sourcing = {.is_first = true};
 	UnitChanges *units;
 	Events	   *events = oms_events(count);
 	Array	   *held = oms_array(UUIDOID, 4);
@@ -195,11 +198,16 @@ act_reserve(Store *store, Mover **rows, int count)
 	ids = oms_mover_ids(claimed, nclaimed);
 	require_content(store, claimed, nclaimed, ids);
 	read_demand_rows(store, claimed, nclaimed, ids, &sourcing);
+	sourcing.never_waits = oms_stock_is_locked();
 	oms_source_take(store, &sourcing);
 
 	units = oms_unit_changes(sourcing.count);
+	units->lines_are_ours = true;
 	for (int i = 0; i < nclaimed; i++)
+	{
+		units->lines_are_ours &= claimed[i]->order->is_new;
 		oms_order_stamp(units, &claimed[i]->id)->is_placed = true;
+	}
 	for (int i = 0; i < sourcing.count; i++)
 	{
 		Demand	   *demand = &sourcing.demands[i];

@@ -50,6 +50,10 @@ static const StoreQuery insert_addresses = {
 	}
 };
 
+static const StoreQuery delete_addresses = {
+	"DELETE FROM @.addresses a WHERE a.id" EQ "ANY ($1)", 1, {UUIDARRAYOID}
+};
+
 static const StoreQuery insert_lines = {
 	"INSERT INTO @.order_lines (id, order_id, line_no, external_ref, parent_line_id, sku, quantity, unit_price, discount, tax,"
 	" description, method, location, pickup_location, ship_to_id, ship_group, attributes)"
@@ -155,6 +159,26 @@ oms_write_addresses(Store *store, const OrderDocument *doc)
 		args[f] = oms_array_datum(arrays[f]);
 	(void) oms_run(store, &insert_addresses, args);
 	return ids;
+}
+
+/*
+ * oms_forget_addresses removes addresses that were just written for an order
+ * that another session placed first; the caller need not have the right to
+ * delete, so the owner does.
+ */
+void
+oms_forget_addresses(Store *store, const pg_uuid_t *ids, int count)
+{
+	Array	   *array = oms_array(UUIDOID, count);
+	OwnerScope	scope;
+
+	if (count == 0)
+		return;
+	for (int i = 0; i < count; i++)
+		oms_array_add_uuid(array, &ids[i]);
+	oms_become_owner(store, &scope);
+	(void) oms_run(store, &delete_addresses, (Datum[]) {oms_array_datum(array)});
+	oms_leave_owner(&scope);
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "nodes/parsenodes.h"
+#include "optimizer/cost.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -155,8 +156,26 @@ oms_run(Store *store, const StoreQuery *query, const Datum *args)
 uint64
 oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const char *nulls)
 {
-	int			code = SPI_execute_plan(prepared(store, query), (Datum *) args, nulls,
-										false, 0);
+	SPIPlanPtr	plan = prepared(store, query);
+	bool		before = enable_seqscan;
+	volatile int code = 0;
+
+	/*
+	 * Foreign keys plan their checks when they are first asked, and keep the
+	 * plan: in a young store that would be a sequential scan, for good.  They
+	 * are asked inside this call, at the end of the statement.  The variable
+	 * is set and restored by hand, since a GUC nest level each time is dear.
+	 */
+	enable_seqscan = false;
+	PG_TRY();
+	{
+		code = SPI_execute_plan(plan, (Datum *) args, nulls, false, 0);
+	}
+	PG_FINALLY();
+	{
+		enable_seqscan = before;
+	}
+	PG_END_TRY();
 
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan: %s: %s", SPI_result_code_string(code), query->text);

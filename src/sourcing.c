@@ -73,6 +73,7 @@ typedef struct Refusal
 static StockChanges *changes_of_plan(const Sourcing *sourcing, bool *takes);
 static bool take_in_subtransaction(Store *store, const StockChanges *changes);
 static void refuse_short(const Sourcing *sourcing);
+static void require_true_shortage(Store *store, Sourcing *sourcing);
 
 /*
  * oms_read_demand reads what the queries for demands have in common: columns 1
@@ -150,6 +151,8 @@ oms_source_take(Store *store, Sourcing *sourcing)
 		StockChanges *changes;
 
 		oms_walk_plan(store, sourcing, lock);
+		if (sourcing->never_waits)
+			require_true_shortage(store, sourcing);
 		refuse_short(sourcing);
 		changes = changes_of_plan(sourcing, &takes);
 		if (lock || sourcing->never_waits || !takes)
@@ -294,6 +297,34 @@ refuse_short(const Sourcing *sourcing)
 }
 
 /*
+ * require_true_shortage raises 40001 where units are lacking only because
+ * stock rows that were passed over, being locked, may have them.
+ */
+static void
+require_true_shortage(Store *store, Sourcing *sourcing)
+{
+	bool		is_short = false;
+
+	for (int i = 0; i < sourcing->count; i++)
+		is_short |= lacks(&sourcing->demands[i]);
+	if (!is_short)
+		return;
+	sourcing->never_waits = false;
+	oms_walk_plan(store, sourcing, false);
+	sourcing->never_waits = true;
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		if (lacks(&sourcing->demands[i]))
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("stock that order \"%s\" wants is being changed by another session",
+					sourcing->demands[0].order_number),
+			 errhint("Retry the transaction.")));
+}
+
+/*
  * oms_source_events tells what was allocated, an event an order, and with
  * shorted what has become short, an event a line.
  */
@@ -381,6 +412,15 @@ group_pieces(Store *store, const Sourcing *sourcing, int *target, int *count)
 		makings[j].first = piece;
 		order_ids[j] = *order_id;
 		(*count)++;
+	}
+	if (sourcing->is_first)
+	{
+		for (int i = 0, n = 0; i < *count; i++)
+		{
+			n = i > 0 && oms_uuid_cmp(&order_ids[i], &order_ids[i - 1]) == 0 ? n + 1 : 1;
+			makings[i].number = psprintf("%s-%d", makings[i].first->demand->order_number, n);
+		}
+		return makings;
 	}
 	numbers = oms_number_fulfillments(store, order_ids, *count);
 	for (int i = 0; i < *count; i++)

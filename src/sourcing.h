@@ -46,6 +46,7 @@ typedef struct Sourcing
 {
 	Demand	   *demands;		/* an order's together, by line */
 	int			count;
+	bool		is_first;		/* the orders have no fulfillments yet */
 	bool		never_waits;	/* stock rows are locked already, out of order */
 	StockChanges *given_back;	/* happens in the same statement, or NULL */
 

@@ -208,6 +208,7 @@ read_layout(Store *store)
 	Oid			relid = get_relname_relid("settings", store->namespace_oid);
 	OwnerScope	scope;
 	int64		version;
+	uint64		changes;
 
 	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION ||
 		!OidIsValid(get_relname_relid("workflows", store->namespace_oid)))
@@ -217,6 +218,7 @@ read_layout(Store *store)
 				 errhint("A store is a schema made by oms.create_store.")));
 	store->settings_relid = relid;
 	store->number_sequence = get_relname_relid("order_number", store->namespace_oid);
+	changes = store->settings_changes;
 
 	oms_become_owner(store, &scope);
 	oms_spi_begin();
@@ -237,7 +239,7 @@ read_layout(Store *store)
 				 errmsg("store \"%s\" has layout " INT64_FORMAT ", but this version of oms works on layout %d",
 						store->name, version, OMS_LAYOUT_VERSION),
 				 errhint("Run SELECT oms.upgrade_store(%s).", quote_literal_cstr(store->name))));
-	store->set = true;
+	store->set = changes == store->settings_changes;
 }
 
 /*
@@ -268,9 +270,15 @@ relation_changed(Datum arg, Oid relid)
 	while ((store = hash_seq_search(&status)) != NULL)
 	{
 		if (!OidIsValid(relid) || relid == store->settings_relid)
+		{
 			store->set = false;
+			store->settings_changes++;
+		}
 		if (!OidIsValid(relid) || relid == store->workflows_relid)
+		{
 			store->machines_read = false;
+			store->workflows_changes++;
+		}
 	}
 }
 

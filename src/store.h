@@ -38,6 +38,10 @@ typedef struct Store
 
 	HTAB	   *plans;			/* by query; plan.c */
 
+	/* counted up by each change, so that a reader notices one meanwhile */
+	uint64		settings_changes;
+	uint64		workflows_changes;
+
 	MemoryContext context;		/* of the names above */
 } Store;
 

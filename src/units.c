@@ -5,9 +5,9 @@
  * An action says what becomes of which units; here that is merged by line and
  * by order and written by two statements, lines first, whatever their number.
  * The orders are locked by then, and nobody changes a line's counters without
- * holding its order, so lines are never waited for.  The order's row comes
- * last: its trigger may make automatic moves, which must find everything else
- * in place.
+ * holding its order; a person who edits a line does hold the line first, so
+ * lines are not waited for (40001).  The order's row comes last: its trigger
+ * may make automatic moves, which must find everything else in place.
  *
  * Canceled units are credited in proportion to their line; the last unit takes
  * the rounding.  Charges are credited when every unit is canceled.
@@ -45,6 +45,11 @@ static const StoreQuery change_lines = {
 		UUIDARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 		INT8ARRAYOID, INT8ARRAYOID
 	}
+};
+
+static const StoreQuery lock_lines = {
+	"SELECT l.id FROM @.order_lines l WHERE l.id" EQ "ANY ($1) ORDER BY l.id FOR NO KEY UPDATE SKIP LOCKED",
+	1, {UUIDARRAYOID}
 };
 
 static const StoreQuery change_orders = {
@@ -283,6 +288,11 @@ apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders, int c
 	for (int i = 0; i < 7; i++)
 		args[i + 1] = oms_array_datum(counters[i]);
 
+	if (!list->lines_are_ours && oms_run(store, &lock_lines, args) != list->count)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a line of the order is being changed by another session"),
+				 errhint("Retry the transaction.")));
 	changed = oms_run(store, &change_lines, args);
 	if (changed != list->count)
 		elog(ERROR, "changed " UINT64_FORMAT " order lines instead of %d", changed, list->count);

@@ -32,6 +32,7 @@ typedef struct OrderStamp
 
 typedef struct UnitChanges
 {
+	bool		lines_are_ours; /* nobody else can see the lines yet */
 	int			count;
 	int			capacity;
 	UnitChange *changes;

@@ -134,7 +134,7 @@ static const Rule rules[] = {
 		"('stock_movements','oms_truncate'), ('workflows','oms_guard'), ('workflows','oms_invalidate')"
 		") v(relname, tgname) LEFT JOIN (pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace) ON c.relname = v.relname AND t.tgname = v.tgname"
-	" WHERE t.oid IS NULL OR t.tgenabled = 'D'"},
+	" WHERE t.oid IS NULL OR t.tgenabled = 'D' OR (t.tgname = 'oms_invalidate' AND t.tgenabled <> 'A')"},
 };
 
 /*

@@ -8,7 +8,9 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -31,6 +33,7 @@ static const StoreQuery count_rows_in_states[] = {
 	}
 };
 
+static void lock_entity(Store *store, EntityKind entity);
 static void require_known_names(Store *store, EntityKind entity, const char *name,
 								const Workflow *workflow);
 static void require_states_of_rows(Store *store, EntityKind entity, const char *name,
@@ -74,11 +77,38 @@ oms_guard_workflow(Store *store, TriggerData *trigger)
 	workflow = oms_workflow_from_text(cstring_to_text(definition));
 	require_known_names(store, entity, name, workflow);
 	oms_become_owner(store, &scope);
-	LockRelationOid(get_relname_relid(entity == ENTITY_ORDER ? "orders" : "fulfillments",
-									  store->namespace_oid), ShareRowExclusiveLock);
+	lock_entity(store, entity);
 	if (is_update)
 		require_states_of_rows(store, entity, name, workflow);
 	oms_leave_owner(&scope);
+}
+
+/*
+ * lock_entity locks the entity's table against writers.  A transaction that
+ * has locked the other's already does not wait for this one: who moves rows
+ * locks both, in either order.
+ */
+static void
+lock_entity(Store *store, EntityKind entity)
+{
+	Oid			relid = get_relname_relid(entity == ENTITY_ORDER ? "orders" : "fulfillments", store->namespace_oid);
+	Oid			other = get_relname_relid(entity == ENTITY_ORDER ? "fulfillments" : "orders", store->namespace_oid);
+	LOCKTAG		tag;
+	bool		holds_other;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, other);
+#if PG_VERSION_NUM >= 170000
+	holds_other = LockHeldByMe(&tag, ShareRowExclusiveLock, false);
+#else
+	holds_other = LockHeldByMe(&tag, ShareRowExclusiveLock);
+#endif
+	if (!holds_other)
+		LockRelationOid(relid, ShareRowExclusiveLock);
+	else if (!ConditionalLockRelationOid(relid, ShareRowExclusiveLock))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("%ss of store \"%s\" are being changed by another session", oms_entity_name(entity), store->name),
+				 errhint("Retry the transaction, or edit the workflows of one entity at a time.")));
 }
 
 /*

@@ -38,7 +38,7 @@ SELECT is(pg_temp.row($$ SELECT order_number, channel, order_date, sku, sku_name
 	format('(%1$s,web,2026-03-01,shirt,Shirt,ship,0,3,0,1,0,0,0,10.0000,39.0000,2.0000) (%1$s,web,2026-03-01,hat,Hat,pickup,0,1,0,0,0,0,0,5.5000,5.5000,0.0000)', :'number'), 'order_line_facts');
 SELECT is(pg_temp.row($$ SELECT sku, location, on_hand, unavailable, reserved, safety_stock, held, available FROM shop.stock_position ORDER BY sku DESC $$), '(shirt,a,5,1,3,1,0,0) (hat,b,2,0,1,0,0,1)', 'stock_position');
 SELECT oms.cancel_lines('shop', :'o', '[{"line": 1, "quantity": 1}]');
-UPDATE shop.order_holds SET released_at = clock_timestamp();
+UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE released_at IS NULL;
 UPDATE shop.fulfillments SET status = 'shipped' WHERE location = 'a';
 SELECT is(pg_temp.row($$ SELECT status, fulfillment_status, total, credited, due FROM shop.order_summary $$), '(confirmed,partial,50.0000,10.2500,39.7500)', 'credited and due');
 SELECT is(pg_temp.row($$ SELECT canceled, allocated, short, shipped FROM shop.order_line_facts WHERE sku = 'shirt' $$), '(1,0,0,3)', 'counters follow');
