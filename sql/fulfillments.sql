@@ -29,11 +29,11 @@ BEGIN
 		revision bigint NOT NULL DEFAULT 0
 	) WITH (fillfactor = 70);
 	CREATE INDEX ON fulfillments (order_id);
-	CREATE INDEX ON fulfillments (location, status);
+	CREATE INDEX ON fulfillments (location);
 	CREATE INDEX fulfillments_reserved ON fulfillments (location) WHERE stock_state = 'reserved';
 	CREATE INDEX ON fulfillments (pickup_location) WHERE pickup_location IS NOT NULL;
 	CREATE INDEX ON fulfillments (method);
-	CREATE INDEX ON fulfillments (workflow, status);
+	CREATE INDEX ON fulfillments (workflow);
 	CREATE INDEX ON fulfillments (status_reason) WHERE status_reason IS NOT NULL;
 	CREATE INDEX ON fulfillments (ship_to_id) WHERE ship_to_id IS NOT NULL;
 	COMMENT ON TABLE fulfillments IS 'What one location does for one order by one method; it moves as a whole, oms.split_fulfillment divides it';

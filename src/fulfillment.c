@@ -14,6 +14,7 @@
 #include "utils/jsonb.h"
 
 #include "document.h"
+#include "event.h"
 #include "facts.h"
 #include "fulfillment.h"
 #include "machine.h"
@@ -49,6 +50,10 @@ static const StoreQuery split_fulfillments = {
 	7, {
 		UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID
 	}
+};
+
+static const StoreQuery read_originals = {
+	"SELECT f.id, f.number, f.status FROM @.fulfillments f WHERE f.id" EQ "ANY ($1)", 1, {UUIDARRAYOID}
 };
 
 /* A count of fulfillments is true in every snapshot that sees the order's row. */
@@ -102,6 +107,32 @@ oms_number_fulfillments(Store *store, const pg_uuid_t *order_ids, int count)
 }
 
 /*
+ * log_splits tells which fulfillments are made and which they are divided off.
+ */
+static void
+log_splits(Store *store, const SplitPart *parts, int count, Datum originals)
+{
+	uint64		found = oms_run(store, &read_originals, (Datum[]) {originals});
+	Events	   *events = oms_events(found);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (i > 0 && oms_uuid_cmp(&parts[i].new_id, &parts[i - 1].new_id) == 0)
+			continue;
+		for (uint64 j = 0; j < found; j++)
+		{
+			pg_uuid_t	id = oms_column_uuid(j, 1);
+
+			if (oms_uuid_cmp(&id, &parts[i].fulfillment_id) == 0)
+				oms_event_add(events, &parts[i].order_id, "fulfillment", &parts[i].new_id, "created", NULL,
+							  oms_column_text(j, 3), NULL,
+							  psprintf("{\"split_from\": %s}", oms_json_text(oms_column_text(j, 2))));
+		}
+	}
+	oms_events_write(store, events);
+}
+
+/*
  * oms_split moves the parts into new fulfillments, one for each that they come
  * from; parts of one stand together.  The caller acts as the owner and holds
  * the fulfillments and their orders; parts leave something behind.
@@ -151,6 +182,7 @@ oms_split(Store *store, SplitPart *parts, int count)
 	for (int i = 0; i < 7; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	(void) oms_run(store, &touch_orders, (Datum[]) {oms_array_datum(orders)});
+	log_splits(store, parts, count, args[2]);
 	if (oms_run(store, &split_fulfillments, args) != count)
 		elog(ERROR, "parts of fulfillments are missing");
 }
@@ -213,6 +245,7 @@ oms_split_fulfillment(PG_FUNCTION_ARGS)
 	Array	   *orders;
 
 	wanted = oms_parse_line_quantities(PG_GETARG_JSONB_P(2), &count);
+	oms_require_status(store, "fulfillments");
 	oms_spi_begin();
 	if (oms_run(store, &lock_fulfillment, (Datum[]) {UUIDPGetDatum(id)}) == 0)
 		oms_document_fault("fulfillment_id", NULL, psprintf("unknown fulfillment \"%s\"", oms_uuid_out(id)));

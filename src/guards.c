@@ -310,14 +310,13 @@ oms_guards_hold(Store *store, const MachineMove *move, const Mover *row, EntityK
 }
 
 /*
- * oms_open_automatic_move returns the automatic move that is open to an order
- * in a state, judged without a query: NULL where none is, and where a function
- * of the store would have to be asked first.
+ * oms_open_automatic_move returns the automatic move that is open to a row in
+ * a state, judged without a query: NULL where none is, and where a function of
+ * the store would have to be asked first.
  */
 const MachineMove *
-oms_open_automatic_move(const Machine *machine, int state, const OrderFacts *order)
+oms_open_automatic_move(const Machine *machine, int state, const Mover *row)
 {
-	Mover		mover = {.order = order};
 	StringInfoData why;
 
 	initStringInfo(&why);
@@ -332,7 +331,7 @@ oms_open_automatic_move(const Machine *machine, int state, const OrderFacts *ord
 		{
 			if (!move->guards[j].guard)
 				return NULL;
-			open = move->guards[j].guard->holds(&mover, &why);
+			open = move->guards[j].guard->holds(row, &why);
 		}
 		if (open)
 			return move;

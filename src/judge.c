@@ -146,6 +146,7 @@ static void
 move_by_itself(Case *c)
 {
 	OrderFacts	facts;
+	Mover		mover = {0};
 	const MachineMove *move;
 	Machine    *machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, ORDER_WORKFLOW), c->entity);
 	int			state = oms_machine_state(machine, oms_row_text(c->shape, &c->new, ORDER_STATUS));
@@ -153,7 +154,8 @@ move_by_itself(Case *c)
 	if (state < 0 || !machine->has_automatic[state])
 		return;
 	oms_order_facts(c->shape, &c->new, &facts);
-	move = oms_open_automatic_move(machine, state, &facts);
+	mover.order = &facts;
+	move = oms_open_automatic_move(machine, state, &mover);
 	if (!move)
 		return;
 	set_values(c, 1, (int[]) {ORDER_STATUS},

@@ -137,7 +137,7 @@ extern int	oms_machine_state(const Machine *machine, const char *status);
 extern const MachineMove *oms_machine_move_by_action(const Machine *machine, int from,
 													 const char *action);
 extern const MachineMove *oms_open_automatic_move(const Machine *machine, int state,
-												  const OrderFacts *order);
+												  const Mover *row);
 extern const char *oms_machine_state_name(const Machine *machine, int state);
 extern void oms_guard_workflow(Store *store, TriggerData *trigger);
 

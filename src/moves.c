@@ -43,8 +43,8 @@ typedef struct Transition
 	Mover	   *movers;			/* rows that moved or are new, in their order */
 	int			nmovers;
 	Events	   *edits;			/* what people edited */
-	Array	   *waiting;		/* orders that an automatic move may be open
-								 * to */
+	Array	   *waiting;		/* rows that may have an automatic move open */
+	Array	   *waiting_orders; /* and their orders */
 	Array	   *wakers;			/* orders whose fulfillments may go on */
 } Transition;
 
@@ -97,7 +97,7 @@ oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
 		for (int i = 0; i < t.waiting->count; i++)
 		{
 			oms_array_add(ids, t.waiting->values[i]);
-			oms_array_add(order_ids, t.waiting->values[i]);
+			oms_array_add(order_ids, t.waiting_orders->values[i]);
 		}
 		oms_settle(store, entity, ids, order_ids);
 		oms_wake_fulfillments(store, t.wakers);
@@ -130,7 +130,7 @@ may_go_on(EntityKind entity, const Mover *mover)
 			return false;
 	}
 	return !mover->order->is_confirmed || mover->machine->asks_functions[state] ||
-		oms_open_automatic_move(mover->machine, state, mover->order) != NULL;
+		oms_open_automatic_move(mover->machine, state, mover) != NULL;
 }
 
 /*
@@ -149,6 +149,7 @@ read_transition(Store *store, TriggerData *trigger, EntityKind entity, Transitio
 	memset(t, 0, sizeof(Transition));
 	t->edits = oms_events(4);
 	t->waiting = oms_array(UUIDOID, 4);
+	t->waiting_orders = oms_array(UUIDOID, 4);
 	t->wakers = oms_array(UUIDOID, 4);
 	t->movers = palloc_extended(Max(1, tuplestore_tuple_count(news)) * sizeof(Mover),
 								MCXT_ALLOC_HUGE);
@@ -248,7 +249,19 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 	char	   *from = old ? oms_row_text(shape, old, status) : NULL;
 	char	   *to = oms_row_text(shape, new, status);
 
-	if (!from || strcmp(from, to) != 0)
+	if (!old && !is_order)
+	{
+		/* whoever made it has told so: see sourcing.c and fulfillment.c */
+		Machine    *machine = oms_machine(store, oms_row_text(shape, new, workflow), entity);
+		int			state = oms_machine_state(machine, to);
+
+		if (state >= 0 && machine->has_automatic[state])
+		{
+			oms_array_add_uuid(t->waiting, &id);
+			oms_array_add_uuid(t->waiting_orders, &order_id);
+		}
+	}
+	else if (!from || strcmp(from, to) != 0)
 	{
 		Mover	   *mover = &t->movers[t->nmovers++];
 
@@ -270,7 +283,10 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 	if (is_order && old)
 	{
 		if (strcmp(from, to) == 0 && may_move_by_itself(store, shape, new))
+		{
 			oms_array_add_uuid(t->waiting, &id);
+			oms_array_add_uuid(t->waiting_orders, &id);
+		}
 		if (wakes(shape, old, new))
 			oms_array_add_uuid(t->wakers, &id);
 	}

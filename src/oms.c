@@ -13,6 +13,7 @@
 #include "utils/guc.h"
 
 #include "oms.h"
+#include "plan.h"
 #include "shape.h"
 #include "store.h"
 
@@ -39,6 +40,7 @@ _PG_init(void)
 							   0,
 							   NULL, NULL, NULL);
 	MarkGUCPrefixReserved("oms");
+	oms_plan_init();
 	oms_store_init();
 	oms_shape_init();
 }

@@ -5,8 +5,8 @@
  * A plan is prepared once a store and backend, as a generic plan, and kept in
  * the store's handle.  Generic plans made while tables are small would keep
  * sequential scans and hash joins for good, and a hash-joined UPDATE locks
- * rows out of order: so planning happens with those turned off, and only
- * planning does (see make_plan).
+ * rows out of order: so planning happens with those turned off, and as if the
+ * tables had grown, and only planning does (see make_plan).
  *
  * Queries are never read-only for SPI: in a trigger, after a wait for a lock,
  * a read-only query would see the world as it was before the wait.
@@ -14,7 +14,9 @@
 #include "postgres.h"
 
 #include "nodes/parsenodes.h"
+#include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
+#include "optimizer/plancat.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -22,11 +24,20 @@
 
 #include "plan.h"
 
+/* the size that tables are planned for, at least */
+#define GROWN_TUPLES 1e5
+#define GROWN_PAGES 2000
+
 typedef struct PlanEntry
 {
 	const StoreQuery *query;	/* key: the query's address */
 	SPIPlanPtr	plan;
 } PlanEntry;
+
+static get_relation_info_hook_type previous_hook = NULL;
+static bool is_planning = false;
+
+static void expect_growth(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel);
 
 /*
  * oms_spi_begin opens SPI for one call of ours.
@@ -82,20 +93,67 @@ off(const char *setting)
 }
 
 /*
+ * oms_plan_init has the planner ask us about tables.
+ */
+void
+oms_plan_init(void)
+{
+	previous_hook = get_relation_info_hook;
+	get_relation_info_hook = expect_growth;
+}
+
+/*
+ * expect_growth has our own plans made as if tables were large already: what
+ * is right for a hundred million rows is good for ten, and not the other way
+ * round.
+ */
+static void
+expect_growth(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
+{
+	ListCell   *cell;
+
+	if (previous_hook)
+		previous_hook(root, relid, inhparent, rel);
+	if (!is_planning)
+		return;
+	rel->tuples = Max(rel->tuples, GROWN_TUPLES);
+	rel->pages = Max(rel->pages, GROWN_PAGES);
+	foreach(cell, rel->indexlist)
+	{
+		IndexOptInfo *index = lfirst(cell);
+
+		index->tree_height = Max(index->tree_height, 3);
+		if (index->indpred != NIL)
+			continue;			/* what it is about stays few */
+		index->tuples = rel->tuples;
+		index->pages = Max(index->pages, GROWN_PAGES / 4);
+	}
+}
+
+/*
  * make_plan has the generic plan built now, for index scans and nested loops.
  */
 static void
 make_plan(SPIPlanPtr plan)
 {
 	int			nest_level = NewGUCNestLevel();
-	CachedPlan *cached;
+	CachedPlan *volatile cached = NULL;
 
 	off("enable_seqscan");
 	off("enable_hashjoin");
 	off("enable_mergejoin");
 	off("enable_bitmapscan");
 	off("jit");
-	cached = SPI_plan_get_cached_plan(plan);
+	is_planning = true;
+	PG_TRY();
+	{
+		cached = SPI_plan_get_cached_plan(plan);
+	}
+	PG_FINALLY();
+	{
+		is_planning = false;
+	}
+	PG_END_TRY();
 	if (cached)
 		ReleaseCachedPlan(cached, CurrentResourceOwner);
 	AtEOXact_GUC(true, nest_level);

@@ -35,6 +35,7 @@ typedef struct StoreQuery
 #define OVER " OPERATOR(pg_catalog./) "
 #define CONCAT " OPERATOR(pg_catalog.||) "
 
+extern void oms_plan_init(void);
 extern void oms_spi_begin(void);
 extern void oms_spi_end(void);
 extern uint64 oms_run(Store *store, const StoreQuery *query, const Datum *args);

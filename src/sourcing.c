@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "facts.h"
 #include "fulfillment.h"
 #include "machine.h"
 #include "oms.h"
@@ -61,6 +62,7 @@ typedef struct Making
 	pg_uuid_t	id;
 	const Piece *first;			/* says what it is */
 	const char *number;
+	const char *status;
 } Making;
 
 /* A location that has refused an order. */
@@ -429,6 +431,51 @@ group_pieces(Store *store, const Sourcing *sourcing, int *target, int *count)
 }
 
 /*
+ * choose_status says in which state a fulfillment is made: the initial one, or
+ * that to which an automatic move would take it at once.  A move with actions,
+ * or a guard that must ask elsewhere, is left to the triggers.
+ */
+static void
+choose_status(Store *store, Making *making, const OrderFacts *order, Events *events)
+{
+	const Demand *demand = making->first->demand;
+	Machine    *machine = oms_machine(store, demand->workflow, ENTITY_FULFILLMENT);
+	int			initial = machine->workflow->initial;
+	Mover		mover = {.order = order};
+	const MachineMove *move = NULL;
+
+	mover.group_complete = order->units_backordered + order->units_short == 0 ||
+		(!order->ship_complete && !demand->ship_group);
+	if (machine->has_automatic[initial])
+		move = oms_open_automatic_move(machine, initial, &mover);
+	making->status = oms_machine_state_name(machine, initial);
+	oms_event_add(events, &demand->order_id, "fulfillment", &making->id, "created", NULL, making->status, NULL, NULL);
+	if (!move || move->nactions > 0)
+		return;
+	making->status = oms_machine_state_name(machine, move->to);
+	oms_event_add(events, &demand->order_id, "fulfillment", &making->id, "moved",
+				  oms_machine_state_name(machine, initial), making->status, NULL, NULL);
+}
+
+/*
+ * choose_statuses does so for all, and tells what is made.
+ */
+static void
+choose_statuses(Store *store, Making *makings, int count)
+{
+	Array	   *orders = oms_array(UUIDOID, count);
+	Events	   *events = oms_events(2 * count);
+	OrderFactsList *facts;
+
+	for (int i = 0; i < count; i++)
+		oms_array_add_uuid(orders, &makings[i].first->demand->order_id);
+	facts = oms_lock_orders(store, orders);
+	for (int i = 0; i < count; i++)
+		choose_status(store, &makings[i], oms_find_order(facts, &makings[i].first->demand->order_id), events);
+	oms_events_write(store, events);
+}
+
+/*
  * oms_source_make makes the fulfillments for the stock that was taken.  The
  * lines' counters must count it by then.
  */
@@ -448,12 +495,12 @@ oms_source_make(Store *store, Sourcing *sourcing)
 	if (sourcing->npieces == 0)
 		return;
 	makings = group_pieces(store, sourcing, target, &count);
+	choose_statuses(store, makings, count);
 	for (int i = 0; i < 14; i++)
 		arrays[i] = oms_array(types[i], i < 9 ? count : sourcing->npieces);
 	for (int i = 0; i < count; i++)
 	{
 		const Demand *demand = makings[i].first->demand;
-		Machine    *machine = oms_machine(store, demand->workflow, ENTITY_FULFILLMENT);
 
 		oms_array_add_uuid(arrays[0], &makings[i].id);
 		oms_array_add_text(arrays[1], makings[i].number);
@@ -462,7 +509,7 @@ oms_source_make(Store *store, Sourcing *sourcing)
 		oms_array_add_text(arrays[4], demand->pickup_location);
 		oms_array_add_text(arrays[5], demand->method);
 		oms_array_add_text(arrays[6], demand->workflow);
-		oms_array_add_text(arrays[7], oms_machine_state_name(machine, machine->workflow->initial));
+		oms_array_add_text(arrays[7], makings[i].status);
 		oms_array_add_uuid(arrays[8], demand->has_ship_to ? &demand->ship_to : NULL);
 	}
 	for (int i = 0; i < sourcing->npieces; i++)
