@@ -6,6 +6,8 @@
 #                        cluster: needs no server and no installation
 #                        (PARTS='pgtap t/001_dump': only these)
 #   make demo            see it work; DATADIR=...: on that data
+#   make bench           measure it against what it stands in for, in about
+#                        8 minutes: docs/performance.md
 #   make installcheck    the same tests against the server PGHOST/PGPORT name
 #   make indent          format the C sources
 
@@ -19,6 +21,8 @@ OBJS = $(patsubst %,src/%.o, \
 	plan \
 	rows \
 	store \
+	upgrade \
+	grants \
 	uuid7 \
 	workflow_scan \
 	workflow_parse \
@@ -73,8 +77,10 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	views \
 	order \
 	wrappers \
+	upgrade \
 	defaults \
 	store \
+	grants \
 	verify)
 
 DATA = $(wildcard sql/oms--*--*.sql)
@@ -145,12 +151,15 @@ endif
 check: private SHELL := /bin/true
 check: run-check
 
-.PHONY: check run-check demo indent
+.PHONY: check run-check demo bench indent
 run-check:
 	@sh test/check $(PARTS)
 
 demo:
 	@sh test/demo $(if $(DATADIR),'$(DATADIR)')
+
+bench:
+	@sh test/bench/run
 
 indent:
 	@sh test/indent

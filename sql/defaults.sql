@@ -5,7 +5,7 @@ CREATE FUNCTION oms.layout_defaults() RETURNS void
 LANGUAGE plpgsql
 AS $layout$
 BEGIN
-	INSERT INTO settings (layout_version) VALUES (1);
+	INSERT INTO settings (layout_version) VALUES (oms.layout_version());
 
 	INSERT INTO workflows (name, entity, description, definition) VALUES
 	('standard', 'order', 'An order from draft to completed or canceled', $$initial draft;

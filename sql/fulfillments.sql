@@ -5,7 +5,7 @@ LANGUAGE plpgsql
 AS $layout$
 BEGIN
 	CREATE TABLE fulfillments (
-		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
+		id uuid PRIMARY KEY,
 		number text COLLATE "C" NOT NULL UNIQUE,
 		order_id uuid NOT NULL REFERENCES orders,
 		location text COLLATE "C" NOT NULL REFERENCES locations,
@@ -60,7 +60,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
 
 	CREATE TABLE fulfillment_lines (
-		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
+		id uuid PRIMARY KEY,
 		fulfillment_id uuid NOT NULL REFERENCES fulfillments,
 		order_line_id uuid NOT NULL REFERENCES order_lines,
 		sku text COLLATE "C" NOT NULL,	-- the order line's, by whose foreign key it exists
@@ -76,29 +76,29 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_lines.sku IS 'What they are, as the line says';
 	COMMENT ON COLUMN fulfillment_lines.quantity IS 'Units; less once some are divided off, else the same for good, also when they are canceled or come back';
 	COMMENT ON COLUMN fulfillment_lines.tracked IS 'Whether they were taken from stock: SKU and location were both tracked; false: no movement is written for them';
-
-	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE OR DELETE ON fulfillments
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('fulfillment');
-	COMMENT ON TRIGGER oms_guard ON fulfillments IS 'Refuses what is no move (OM001), engine and fixed columns (OM005, OM006), making one by hand and removing one';
-	CREATE TRIGGER oms_recheck AFTER INSERT OR UPDATE ON fulfillments
-		FOR EACH ROW EXECUTE FUNCTION oms.recheck('fulfillment');
-	COMMENT ON TRIGGER oms_recheck ON fulfillments IS 'Judges the row again as later triggers left it (OM001, OM005, OM006)';
-	CREATE TRIGGER oms_act_insert AFTER INSERT ON fulfillments REFERENCING NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('fulfillment');
-	COMMENT ON TRIGGER oms_act_insert ON fulfillments IS 'Logs new fulfillments and makes automatic moves';
-	CREATE TRIGGER oms_act_update AFTER UPDATE ON fulfillments REFERENCING OLD TABLE AS o NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('fulfillment');
-	COMMENT ON TRIGGER oms_act_update ON fulfillments IS 'Asks guards (OM002), runs actions, logs, and makes automatic moves, of a statement''s fulfillments at once';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON fulfillments
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
-	COMMENT ON TRIGGER oms_truncate ON fulfillments IS 'Refuses TRUNCATE (OM006)';
-
-	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE OR DELETE ON fulfillment_lines
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('fulfillment_line');
-	COMMENT ON TRIGGER oms_guard ON fulfillment_lines IS 'Refuses changes by hand (OM005, OM006)';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON fulfillment_lines
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
-	COMMENT ON TRIGGER oms_truncate ON fulfillment_lines IS 'Refuses TRUNCATE (OM006)';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_fulfillments() IS 'Creates fulfillments in the first schema of search_path; called by oms.create_store';
+
+CREATE FUNCTION oms.layout_fulfillments_triggers(OUT relation text, OUT name text, OUT fires text, OUT does text, OUT comment text)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE
+AS $layout$
+VALUES
+	('fulfillments', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('fulfillment')$$,
+		'Refuses what is no move (OM001), engine and fixed columns (OM005, OM006), making one by hand and removing one'),
+	('fulfillments', 'oms_recheck', 'AFTER INSERT OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.recheck('fulfillment')$$,
+		'Judges the row again as later triggers left it (OM001, OM005, OM006)'),
+	('fulfillments', 'oms_act_insert', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('fulfillment')$$,
+		'Logs new fulfillments and makes automatic moves'),
+	('fulfillments', 'oms_act_update', 'AFTER UPDATE', $$REFERENCING OLD TABLE AS o NEW TABLE AS n
+			FOR EACH STATEMENT EXECUTE FUNCTION oms.act('fulfillment')$$,
+		'Asks guards (OM002), runs actions, logs, and makes automatic moves, of a statement''s fulfillments at once'),
+	('fulfillments', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
+		'Refuses TRUNCATE (OM006)'),
+	('fulfillment_lines', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('fulfillment_line')$$,
+		'Refuses changes by hand (OM005, OM006)'),
+	('fulfillment_lines', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
+		'Refuses TRUNCATE (OM006)')
+$layout$;
+COMMENT ON FUNCTION oms.layout_fulfillments_triggers() IS 'The triggers of fulfillments; see oms.layout_triggers';

@@ -6,7 +6,7 @@ LANGUAGE plpgsql
 AS $layout$
 BEGIN
 	CREATE TABLE orders (
-		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
+		id uuid PRIMARY KEY,
 		number text COLLATE "C" NOT NULL UNIQUE,
 		channel text COLLATE "C" NOT NULL REFERENCES channels,
 		external_ref text COLLATE "C",
@@ -19,9 +19,9 @@ BEGIN
 		po_number text,
 		priority integer NOT NULL,
 		ship_complete boolean NOT NULL DEFAULT false,
-		if_short text COLLATE "C" NOT NULL CHECK (if_short IN ('refuse', 'hold')),
+		if_short text COLLATE "C" NOT NULL,
 		source_order_id uuid REFERENCES orders,
-		source_kind text COLLATE "C" CHECK (source_kind IN ('replacement', 'exchange', 'subscription', 'reorder')),
+		source_kind text COLLATE "C",
 		ship_to_id uuid REFERENCES addresses,
 		bill_to_id uuid REFERENCES addresses,
 		document_hash bytea,
@@ -46,7 +46,7 @@ BEGIN
 		fulfillment_status text COLLATE "C" NOT NULL DEFAULT 'unfulfilled',
 		return_status text COLLATE "C" NOT NULL DEFAULT 'none',
 		created_at timestamptz NOT NULL DEFAULT now(),
-		ordered_at timestamptz NOT NULL DEFAULT now() CHECK (isfinite(ordered_at)),
+		ordered_at timestamptz NOT NULL DEFAULT now(),
 		placed_at timestamptz,
 		confirmed_at timestamptz,
 		closed_at timestamptz,
@@ -54,7 +54,8 @@ BEGIN
 		attributes jsonb NOT NULL DEFAULT '{}',
 		revision bigint NOT NULL DEFAULT 0,
 		UNIQUE (channel, external_ref),
-		-- few and short: they are read anew by every statement that writes orders
+		-- few and short, since every statement that writes orders reads them anew;
+		-- what people write into other columns oms.guard judges (23514)
 		CHECK (least(units, units_canceled, units_allocated, units_backordered, units_short, units_shipped, open_holds) >= 0),
 		CHECK (least(authorized, captured, refunded, charged_back) >= 0),
 		CHECK (units_canceled + units_allocated + units_backordered + units_short + units_shipped <= units),
@@ -119,7 +120,7 @@ BEGIN
 	COMMENT ON COLUMN orders.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
 
 	CREATE TABLE order_lines (
-		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
+		id uuid PRIMARY KEY,
 		order_id uuid NOT NULL REFERENCES orders ON DELETE CASCADE,
 		line_no integer NOT NULL CHECK (line_no > 0),
 		external_ref text COLLATE "C",
@@ -190,7 +191,7 @@ BEGIN
 	COMMENT ON COLUMN order_lines.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
 
 	CREATE TABLE order_charges (
-		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
+		id uuid PRIMARY KEY,
 		order_id uuid NOT NULL REFERENCES orders ON DELETE CASCADE,
 		kind text COLLATE "C" NOT NULL CHECK (kind IN ('shipping', 'fee', 'tip', 'duty', 'discount')),
 		label text,
@@ -207,12 +208,12 @@ BEGIN
 	COMMENT ON COLUMN order_charges.tax IS 'Money, its tax: contained in amount where orders.tax_included, else added to it; fixed once placed (OM006)';
 
 	CREATE TABLE order_holds (
-		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
+		id uuid PRIMARY KEY,
 		order_id uuid NOT NULL REFERENCES orders ON DELETE CASCADE,
 		kind text COLLATE "C" NOT NULL CHECK (kind IN ('fraud', 'payment', 'approval', 'address', 'credit', 'stock',
 			'manual', 'remorse')),
 		reason text,
-		placed_by text NOT NULL DEFAULT oms.actor(),
+		placed_by text NOT NULL,
 		placed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 		expires_at timestamptz,
 		released_at timestamptz,
@@ -259,91 +260,72 @@ BEGIN
 	COMMENT ON COLUMN order_events.actor IS 'Who did it: setting oms.actor, else the user';
 	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; shorted, canceled_units {line, quantity}; held, unheld {hold: id}; edited {columns: names}';
 	COMMENT ON SEQUENCE order_events_id_seq IS 'Numbers the events';
-
-	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE OR DELETE ON orders
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('order');
-	COMMENT ON TRIGGER oms_guard ON orders IS 'Fills in number, workflow, status and axes; refuses what is no move (OM001), engine and fixed columns (OM005, OM006), and removing what is no draft';
-	CREATE TRIGGER oms_recheck AFTER INSERT OR UPDATE ON orders
-		FOR EACH ROW EXECUTE FUNCTION oms.recheck('order');
-	COMMENT ON TRIGGER oms_recheck ON orders IS 'Judges the row again as later triggers left it (OM001, OM005, OM006)';
-	CREATE TRIGGER oms_act_insert AFTER INSERT ON orders REFERENCING NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('order');
-	COMMENT ON TRIGGER oms_act_insert ON orders IS 'Logs new orders';
-	CREATE TRIGGER oms_act_update AFTER UPDATE ON orders REFERENCING OLD TABLE AS o NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('order');
-	COMMENT ON TRIGGER oms_act_update ON orders IS 'Asks guards (OM002), runs actions, logs, and makes automatic moves, of a statement''s orders at once';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON orders
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
-	COMMENT ON TRIGGER oms_truncate ON orders IS 'Refuses TRUNCATE (OM006)';
-
-	CREATE TRIGGER oms_insert BEFORE INSERT ON order_lines
-		FOR EACH ROW WHEN (NEW.canceled <> 0 OR NEW.allocated <> 0 OR NEW.backordered <> 0 OR NEW.short <> 0
-			OR NEW.shipped <> 0 OR NEW.delivered <> 0 OR NEW.returned <> 0 OR NEW.backorder_policy_id IS NOT NULL
-			OR NEW.revision <> 0)
-		EXECUTE FUNCTION oms.refuse('engine', 'insert the line without its counters');
-	COMMENT ON TRIGGER oms_insert ON order_lines IS 'Refuses a line that begins with counters (OM005)';
-	CREATE TRIGGER oms_guard BEFORE DELETE ON order_lines
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('line');
-	COMMENT ON TRIGGER oms_guard ON order_lines IS 'Keeps the lines of placed orders (OM006)';
-	CREATE TRIGGER oms_engine AFTER UPDATE ON order_lines
-		FOR EACH ROW WHEN (NEW.revision <> OLD.revision + 1
-			AND (OLD.canceled, OLD.allocated, OLD.backordered, OLD.short, OLD.shipped, OLD.delivered, OLD.returned,
-				OLD.backorder_policy_id, OLD.revision)
-				IS DISTINCT FROM (NEW.canceled, NEW.allocated, NEW.backordered, NEW.short, NEW.shipped, NEW.delivered,
-				NEW.returned, NEW.backorder_policy_id, NEW.revision))
-		EXECUTE FUNCTION oms.refuse('engine', 'set orders.status or fulfillments.status, or call oms.cancel_lines, instead');
-	COMMENT ON TRIGGER oms_engine ON order_lines IS 'Refuses to change by hand what the engine keeps (OM005)';
-	CREATE TRIGGER oms_recheck AFTER UPDATE ON order_lines
-		FOR EACH ROW WHEN (NEW.revision = OLD.revision) EXECUTE FUNCTION oms.recheck('line');
-	COMMENT ON TRIGGER oms_recheck ON order_lines IS 'Follows a change by hand into the order''s total and units, refuses it once placed (OM006)';
-	CREATE TRIGGER oms_act_insert AFTER INSERT ON order_lines REFERENCING NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('line');
-	COMMENT ON TRIGGER oms_act_insert ON order_lines IS 'Adds new lines to the order''s total and units, refuses them once placed (OM006)';
-	CREATE TRIGGER oms_act_delete AFTER DELETE ON order_lines REFERENCING OLD TABLE AS o
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('line');
-	COMMENT ON TRIGGER oms_act_delete ON order_lines IS 'Takes removed lines off the order''s total and units, refuses it once placed (OM006)';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON order_lines
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
-	COMMENT ON TRIGGER oms_truncate ON order_lines IS 'Refuses TRUNCATE (OM006)';
-
-	CREATE TRIGGER oms_act_insert AFTER INSERT ON order_charges REFERENCING NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('charge');
-	COMMENT ON TRIGGER oms_act_insert ON order_charges IS 'Adds new charges to the order''s total, refuses them once placed (OM006)';
-	CREATE TRIGGER oms_act_delete AFTER DELETE ON order_charges REFERENCING OLD TABLE AS o
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('charge');
-	COMMENT ON TRIGGER oms_act_delete ON order_charges IS 'Takes removed charges off the order''s total, refuses it once placed (OM006)';
-	CREATE TRIGGER oms_recheck AFTER UPDATE ON order_charges
-		FOR EACH ROW EXECUTE FUNCTION oms.recheck('charge');
-	COMMENT ON TRIGGER oms_recheck ON order_charges IS 'Follows a change by hand into the order''s total, refuses it once placed (OM006)';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON order_charges
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
-	COMMENT ON TRIGGER oms_truncate ON order_charges IS 'Refuses TRUNCATE (OM006)';
-
-	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE ON order_holds
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('hold');
-	COMMENT ON TRIGGER oms_guard ON order_holds IS 'Refuses to change what a hold is or to open it again (OM006), fills in released_by';
-	CREATE TRIGGER oms_act_insert AFTER INSERT ON order_holds REFERENCING NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold');
-	COMMENT ON TRIGGER oms_act_insert ON order_holds IS 'Counts and logs new holds';
-	CREATE TRIGGER oms_act_update AFTER UPDATE ON order_holds REFERENCING OLD TABLE AS o NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold');
-	COMMENT ON TRIGGER oms_act_update ON order_holds IS 'Counts and logs holds that were released';
-	CREATE TRIGGER oms_act_delete AFTER DELETE ON order_holds REFERENCING OLD TABLE AS o
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold');
-	COMMENT ON TRIGGER oms_act_delete ON order_holds IS 'Refuses to remove holds of an order that stays (OM005)';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON order_holds
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'set released_at; the history of holds is kept');
-	COMMENT ON TRIGGER oms_truncate ON order_holds IS 'Refuses TRUNCATE (OM005)';
-
-	CREATE TRIGGER oms_insert BEFORE INSERT ON order_events
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('event');
-	COMMENT ON TRIGGER oms_insert ON order_events IS 'Refuses events by hand (OM005)';
-	CREATE TRIGGER oms_log BEFORE UPDATE OR DELETE ON order_events
-		FOR EACH ROW EXECUTE FUNCTION oms.refuse('log');
-	COMMENT ON TRIGGER oms_log ON order_events IS 'Refuses to change or remove events (OM005)';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON order_events
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('log');
-	COMMENT ON TRIGGER oms_truncate ON order_events IS 'Refuses TRUNCATE (OM005)';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_orders() IS 'Creates orders and what belongs to them in the first schema of search_path; called by oms.create_store';
+
+CREATE FUNCTION oms.layout_orders_triggers(OUT relation text, OUT name text, OUT fires text, OUT does text, OUT comment text)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE
+AS $layout$
+VALUES
+	('orders', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('order')$$,
+		'Fills in number, workflow, status and axes; refuses what is no move (OM001), engine and fixed columns (OM005, OM006), and removing what is no draft'),
+	('orders', 'oms_recheck', 'AFTER INSERT OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.recheck('order')$$,
+		'Judges the row again as later triggers left it (OM001, OM005, OM006)'),
+	('orders', 'oms_act_insert', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('order')$$,
+		'Logs new orders'),
+	('orders', 'oms_act_update', 'AFTER UPDATE', $$REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('order')$$,
+		'Asks guards (OM002), runs actions, logs, and makes automatic moves, of a statement''s orders at once'),
+	('orders', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
+		'Refuses TRUNCATE (OM006)'),
+	('order_lines', 'oms_insert', 'BEFORE INSERT', $$FOR EACH ROW WHEN (NEW.canceled <> 0 OR NEW.allocated <> 0 OR NEW.backordered <> 0 OR NEW.short <> 0
+			OR NEW.shipped <> 0 OR NEW.delivered <> 0 OR NEW.returned <> 0 OR NEW.backorder_policy_id IS NOT NULL
+			OR NEW.revision <> 0)
+			EXECUTE FUNCTION oms.refuse('engine', 'insert the line without its counters')$$,
+		'Refuses a line that begins with counters (OM005)'),
+	('order_lines', 'oms_guard', 'BEFORE DELETE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('line')$$,
+		'Keeps the lines of placed orders (OM006)'),
+	('order_lines', 'oms_engine', 'AFTER UPDATE', $$FOR EACH ROW WHEN (NEW.revision <> OLD.revision + 1
+			AND (OLD.canceled IS DISTINCT FROM NEW.canceled OR OLD.allocated IS DISTINCT FROM NEW.allocated
+			OR OLD.backordered IS DISTINCT FROM NEW.backordered OR OLD.short IS DISTINCT FROM NEW.short
+			OR OLD.shipped IS DISTINCT FROM NEW.shipped OR OLD.delivered IS DISTINCT FROM NEW.delivered
+			OR OLD.returned IS DISTINCT FROM NEW.returned
+			OR OLD.backorder_policy_id IS DISTINCT FROM NEW.backorder_policy_id
+			OR OLD.revision IS DISTINCT FROM NEW.revision))
+			EXECUTE FUNCTION oms.refuse('engine', 'set orders.status or fulfillments.status, or call oms.cancel_lines, instead')$$,
+		'Refuses to change by hand what the engine keeps (OM005)'),
+	('order_lines', 'oms_recheck', 'AFTER UPDATE', $$FOR EACH ROW WHEN (NEW.revision = OLD.revision) EXECUTE FUNCTION oms.recheck('line')$$,
+		'Follows a change by hand into the order''s total and units, refuses it once placed (OM006)'),
+	('order_lines', 'oms_act_insert', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('line')$$,
+		'Adds new lines to the order''s total and units, refuses them once placed (OM006)'),
+	('order_lines', 'oms_act_delete', 'AFTER DELETE', $$REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION oms.act('line')$$,
+		'Takes removed lines off the order''s total and units, refuses it once placed (OM006)'),
+	('order_lines', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
+		'Refuses TRUNCATE (OM006)'),
+	('order_charges', 'oms_act_insert', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('charge')$$,
+		'Adds new charges to the order''s total, refuses them once placed (OM006)'),
+	('order_charges', 'oms_act_delete', 'AFTER DELETE', $$REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION oms.act('charge')$$,
+		'Takes removed charges off the order''s total, refuses it once placed (OM006)'),
+	('order_charges', 'oms_recheck', 'AFTER UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.recheck('charge')$$,
+		'Follows a change by hand into the order''s total, refuses it once placed (OM006)'),
+	('order_charges', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
+		'Refuses TRUNCATE (OM006)'),
+	('order_holds', 'oms_guard', 'BEFORE INSERT OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('hold')$$,
+		'Refuses to change what a hold is or to open it again (OM006), fills in released_by'),
+	('order_holds', 'oms_act_insert', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold')$$,
+		'Counts and logs new holds'),
+	('order_holds', 'oms_act_update', 'AFTER UPDATE', $$REFERENCING OLD TABLE AS o NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold')$$,
+		'Counts and logs holds that were released'),
+	('order_holds', 'oms_act_delete', 'AFTER DELETE', $$REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION oms.act('hold')$$,
+		'Refuses to remove holds of an order that stays (OM005)'),
+	('order_holds', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'set released_at; the history of holds is kept')$$,
+		'Refuses TRUNCATE (OM005)'),
+	('order_events', 'oms_insert', 'BEFORE INSERT', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('event')$$,
+		'Refuses events by hand (OM005)'),
+	('order_events', 'oms_log', 'BEFORE DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.refuse('log')$$,
+		'Refuses to change or remove events (OM005)'),
+	('order_events', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('log')$$,
+		'Refuses TRUNCATE (OM005)')
+$layout$;
+COMMENT ON FUNCTION oms.layout_orders_triggers() IS 'The triggers of orders and what belongs to them; see oms.layout_triggers';

@@ -22,7 +22,6 @@ BEGIN
 		name text COLLATE "C" PRIMARY KEY CHECK (length(name) BETWEEN 1 AND 64),
 		entity text COLLATE "C" NOT NULL CHECK (entity IN ('order', 'fulfillment')),
 		definition text NOT NULL,
-		compiled oms.workflow GENERATED ALWAYS AS (definition::oms.workflow) STORED,
 		description text,
 		revision bigint NOT NULL DEFAULT 1
 	);
@@ -30,7 +29,6 @@ BEGIN
 	COMMENT ON COLUMN workflows.name IS 'Key, chosen by people; never changes (OM006); orders, fulfillments, channels and methods point to it';
 	COMMENT ON COLUMN workflows.entity IS 'What follows it, order or fulfillment; never changes (OM006)';
 	COMMENT ON COLUMN workflows.definition IS 'The text that people edit. It is saved only if it can be read (22P02, 54000), all its guards and actions exist, and no row is in a state that it lacks (OM004)';
-	COMMENT ON COLUMN workflows.compiled IS 'The same as a value, computed from definition: for oms.moves, oms.to_mermaid and the like';
 	COMMENT ON COLUMN workflows.description IS 'What it is for, in words for people';
 	COMMENT ON COLUMN workflows.revision IS 'How often it has been saved, the first time included; counted by the engine';
 
@@ -145,7 +143,7 @@ BEGIN
 	COMMENT ON COLUMN reasons.stock_effect IS 'What becomes of units that a move gives back for this reason (actions release, reroute, restock). none: they can be sold again; quarantine: a movement makes them unavailable; write_off: a movement of kind damage takes them off';
 
 	CREATE TABLE customers (
-		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
+		id uuid PRIMARY KEY,
 		code text COLLATE "C" NOT NULL UNIQUE CHECK (length(code) BETWEEN 1 AND 64),
 		name text,
 		email text,
@@ -168,7 +166,7 @@ BEGIN
 	COMMENT ON COLUMN customers.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it. oms.place_order replaces it by a document''s';
 
 	CREATE TABLE addresses (
-		id uuid PRIMARY KEY DEFAULT oms.uuid7(),
+		id uuid PRIMARY KEY,
 		name text,
 		company text,
 		line1 text,
@@ -196,55 +194,44 @@ BEGIN
 	COMMENT ON COLUMN addresses.longitude IS 'Degrees east of Greenwich, west negative; the engine does not read it';
 	COMMENT ON COLUMN addresses.phone IS 'Whom to call on delivery';
 	COMMENT ON COLUMN addresses.email IS 'Where to write about the delivery';
-
-	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE ON workflows
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('workflow');
-	COMMENT ON TRIGGER oms_guard ON workflows IS 'Refuses a definition that the store cannot follow (OM004, OM006), counts revision';
-	CREATE TRIGGER oms_invalidate AFTER INSERT OR UPDATE OR DELETE ON workflows
-		FOR EACH ROW EXECUTE FUNCTION oms.invalidate();
-	COMMENT ON TRIGGER oms_invalidate ON workflows IS 'Has every session read the workflows anew, replicas'' too';
-	ALTER TABLE workflows ENABLE ALWAYS TRIGGER oms_invalidate;
-	CREATE TRIGGER oms_invalidate AFTER INSERT OR UPDATE OR DELETE ON settings
-		FOR EACH ROW EXECUTE FUNCTION oms.invalidate();
-	COMMENT ON TRIGGER oms_invalidate ON settings IS 'Has every session read the settings anew, replicas'' too';
-	ALTER TABLE settings ENABLE ALWAYS TRIGGER oms_invalidate;
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON settings
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep');
-	COMMENT ON TRIGGER oms_truncate ON settings IS 'The row stays';
-	CREATE TRIGGER oms_keep BEFORE DELETE ON settings
-		FOR EACH ROW EXECUTE FUNCTION oms.refuse('keep');
-	COMMENT ON TRIGGER oms_keep ON settings IS 'Refuses to remove the one row (OM006)';
-	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE ON channels
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('channel');
-	COMMENT ON TRIGGER oms_guard ON channels IS 'Has order_workflow name a workflow for orders (OM004)';
-	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE ON methods
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('method');
-	COMMENT ON TRIGGER oms_guard ON methods IS 'Has workflow name a workflow for fulfillments (OM004)';
-	CREATE TRIGGER oms_guard BEFORE INSERT ON skus
-		FOR EACH ROW WHEN (NEW.tracked IS NULL) EXECUTE FUNCTION oms.guard('sku');
-	COMMENT ON TRIGGER oms_guard ON skus IS 'Fills in tracked by kind where it is left out';
-	CREATE TRIGGER oms_guard BEFORE UPDATE ON addresses
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('address');
-	COMMENT ON TRIGGER oms_guard ON addresses IS 'Refuses any change but erasure (OM006)';
-
-	CREATE TRIGGER oms_fixed BEFORE UPDATE ON methods
-		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
-	COMMENT ON TRIGGER oms_fixed ON methods IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed BEFORE UPDATE ON channels
-		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
-	COMMENT ON TRIGGER oms_fixed ON channels IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed BEFORE UPDATE ON locations
-		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
-	COMMENT ON TRIGGER oms_fixed ON locations IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed BEFORE UPDATE ON skus
-		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
-	COMMENT ON TRIGGER oms_fixed ON skus IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed BEFORE UPDATE ON reasons
-		FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code');
-	COMMENT ON TRIGGER oms_fixed ON reasons IS 'Refuses another code (OM006)';
-	CREATE TRIGGER oms_fixed BEFORE UPDATE ON customers
-		FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION oms.refuse('key', 'id');
-	COMMENT ON TRIGGER oms_fixed ON customers IS 'Refuses another id (OM006)';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_reference() IS 'Creates reference tables in the first schema of search_path; called by oms.create_store';
+
+CREATE FUNCTION oms.layout_reference_triggers(OUT relation text, OUT name text, OUT fires text, OUT does text, OUT comment text)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE
+AS $layout$
+VALUES
+	('workflows', 'oms_guard', 'BEFORE INSERT OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('workflow')$$,
+		'Refuses a definition that the store cannot follow (OM004, OM006), counts revision'),
+	('workflows', 'oms_invalidate', 'AFTER INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.invalidate()$$,
+		'Has every session read the workflows anew, replicas'' too'),
+	('settings', 'oms_invalidate', 'AFTER INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.invalidate()$$,
+		'Has every session read the settings anew, replicas'' too'),
+	('settings', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
+		'The row stays'),
+	('settings', 'oms_keep', 'BEFORE DELETE', $$FOR EACH ROW EXECUTE FUNCTION oms.refuse('keep')$$,
+		'Refuses to remove the one row (OM006)'),
+	('channels', 'oms_guard', 'BEFORE INSERT OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('channel')$$,
+		'Has order_workflow name a workflow for orders (OM004)'),
+	('methods', 'oms_guard', 'BEFORE INSERT OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('method')$$,
+		'Has workflow name a workflow for fulfillments (OM004)'),
+	('skus', 'oms_guard', 'BEFORE INSERT', $$FOR EACH ROW WHEN (NEW.tracked IS NULL) EXECUTE FUNCTION oms.guard('sku')$$,
+		'Fills in tracked by kind where it is left out'),
+	('addresses', 'oms_guard', 'BEFORE UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('address')$$,
+		'Refuses any change but erasure (OM006)'),
+	('methods', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
+		'Refuses another code (OM006)'),
+	('channels', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
+		'Refuses another code (OM006)'),
+	('locations', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
+		'Refuses another code (OM006)'),
+	('skus', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
+		'Refuses another code (OM006)'),
+	('reasons', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
+		'Refuses another code (OM006)'),
+	('customers', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION oms.refuse('key', 'id')$$,
+		'Refuses another id (OM006)')
+$layout$;
+COMMENT ON FUNCTION oms.layout_reference_triggers() IS 'The triggers of reference data; see oms.layout_triggers';

@@ -42,7 +42,7 @@ BEGIN
 		entity text COLLATE "C",
 		entity_id uuid,
 		external_ref text COLLATE "C" CHECK (length(external_ref) BETWEEN 1 AND 200),
-		actor text NOT NULL DEFAULT oms.actor(),
+		actor text NOT NULL,
 		xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
 		CHECK (kind = 'adjustment' AND quantity <> 0 OR kind = 'count' AND quantity >= 0
 			OR kind NOT IN ('adjustment', 'count') AND quantity > 0)
@@ -68,38 +68,36 @@ BEGIN
 	COMMENT ON COLUMN stock_movements.actor IS 'Who did it: setting oms.actor, else the user, unless the INSERT says';
 	COMMENT ON COLUMN stock_movements.xid IS 'The transaction that inserted it, unless the INSERT says, so that readers of the ledger need not miss rows that commit late';
 	COMMENT ON SEQUENCE stock_movements_id_seq IS 'Numbers the movements';
-
-	CREATE TRIGGER oms_insert BEFORE INSERT ON stock
-		FOR EACH ROW WHEN (NEW.on_hand <> 0 OR NEW.unavailable <> 0 OR NEW.reserved <> 0 OR NEW.revision <> 0)
-		EXECUTE FUNCTION oms.refuse('engine', 'insert a row into stock_movements instead');
-	COMMENT ON TRIGGER oms_insert ON stock IS 'Refuses a row that begins with units (OM005)';
-	CREATE TRIGGER oms_engine AFTER UPDATE ON stock
-		FOR EACH ROW WHEN (NEW.revision <> OLD.revision + 1
-			AND (OLD.on_hand, OLD.unavailable, OLD.reserved, OLD.revision)
-				IS DISTINCT FROM (NEW.on_hand, NEW.unavailable, NEW.reserved, NEW.revision))
-		EXECUTE FUNCTION oms.refuse('engine', 'insert a row into stock_movements instead');
-	COMMENT ON TRIGGER oms_engine ON stock IS 'Refuses to change by hand what the engine keeps (OM005)';
-	CREATE TRIGGER oms_fixed AFTER UPDATE ON stock
-		FOR EACH ROW WHEN (OLD.sku <> NEW.sku OR OLD.location <> NEW.location)
-		EXECUTE FUNCTION oms.refuse('key', 'sku and location');
-	COMMENT ON TRIGGER oms_fixed ON stock IS 'Refuses another sku or location (OM006)';
-	CREATE TRIGGER oms_keep BEFORE DELETE ON stock
-		FOR EACH ROW WHEN (OLD.on_hand <> 0 OR OLD.unavailable <> 0 OR OLD.reserved <> 0)
-		EXECUTE FUNCTION oms.refuse('engine', 'count the units to zero first: INSERT INTO stock_movements (sku, location, kind, quantity) VALUES (..., ''count'', 0)');
-	COMMENT ON TRIGGER oms_keep ON stock IS 'Refuses to remove a row that has units (OM005)';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON stock
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'insert rows into stock_movements instead');
-	COMMENT ON TRIGGER oms_truncate ON stock IS 'Refuses TRUNCATE (OM005)';
-
-	CREATE TRIGGER oms_guard BEFORE INSERT OR UPDATE OR DELETE ON stock_movements
-		FOR EACH ROW EXECUTE FUNCTION oms.guard('movement');
-	COMMENT ON TRIGGER oms_guard ON stock_movements IS 'Leaves out replays (OM007), refuses to write effects or to change the ledger (OM005)';
-	CREATE TRIGGER oms_act AFTER INSERT ON stock_movements REFERENCING NEW TABLE AS n
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.act('movement');
-	COMMENT ON TRIGGER oms_act ON stock_movements IS 'Applies the movements of a statement to stock (OM003)';
-	CREATE TRIGGER oms_truncate BEFORE TRUNCATE ON stock_movements
-		FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('log');
-	COMMENT ON TRIGGER oms_truncate ON stock_movements IS 'Refuses TRUNCATE (OM005)';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_stock() IS 'Creates stock and its ledger in the first schema of search_path; called by oms.create_store';
+
+CREATE FUNCTION oms.layout_stock_triggers(OUT relation text, OUT name text, OUT fires text, OUT does text, OUT comment text)
+RETURNS SETOF record
+LANGUAGE sql IMMUTABLE
+AS $layout$
+VALUES
+	('stock', 'oms_insert', 'BEFORE INSERT', $$FOR EACH ROW WHEN (NEW.on_hand <> 0 OR NEW.unavailable <> 0 OR NEW.reserved <> 0 OR NEW.revision <> 0)
+			EXECUTE FUNCTION oms.refuse('engine', 'insert a row into stock_movements instead')$$,
+		'Refuses a row that begins with units (OM005)'),
+	('stock', 'oms_engine', 'AFTER UPDATE', $$FOR EACH ROW WHEN (NEW.revision <> OLD.revision + 1
+			AND (OLD.on_hand IS DISTINCT FROM NEW.on_hand OR OLD.unavailable IS DISTINCT FROM NEW.unavailable
+			OR OLD.reserved IS DISTINCT FROM NEW.reserved OR OLD.revision IS DISTINCT FROM NEW.revision))
+			EXECUTE FUNCTION oms.refuse('engine', 'insert a row into stock_movements instead')$$,
+		'Refuses to change by hand what the engine keeps (OM005)'),
+	('stock', 'oms_fixed', 'AFTER UPDATE', $$FOR EACH ROW WHEN (OLD.sku <> NEW.sku OR OLD.location <> NEW.location)
+			EXECUTE FUNCTION oms.refuse('key', 'sku and location')$$,
+		'Refuses another sku or location (OM006)'),
+	('stock', 'oms_keep', 'BEFORE DELETE', $$FOR EACH ROW WHEN (OLD.on_hand <> 0 OR OLD.unavailable <> 0 OR OLD.reserved <> 0)
+			EXECUTE FUNCTION oms.refuse('engine', 'count the units to zero first: INSERT INTO stock_movements (sku, location, kind, quantity) VALUES (..., ''count'', 0)')$$,
+		'Refuses to remove a row that has units (OM005)'),
+	('stock', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'insert rows into stock_movements instead')$$,
+		'Refuses TRUNCATE (OM005)'),
+	('stock_movements', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('movement')$$,
+		'Leaves out replays (OM007), refuses to write effects or to change the ledger (OM005)'),
+	('stock_movements', 'oms_act', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('movement')$$,
+		'Applies the movements of a statement to stock (OM003)'),
+	('stock_movements', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('log')$$,
+		'Refuses TRUNCATE (OM005)')
+$layout$;
+COMMENT ON FUNCTION oms.layout_stock_triggers() IS 'The triggers of stock and its ledger; see oms.layout_triggers';

@@ -26,7 +26,7 @@ BEGIN
 	PERFORM oms.layout_orders();
 	PERFORM oms.layout_fulfillments();
 	PERFORM oms.layout_views();
-	PERFORM oms.layout_wrappers(store);
+	PERFORM oms.layout_repair(store);
 	PERFORM oms.layout_defaults();
 	RAISE NOTICE 'store % is ready', quote_ident(store) USING
 		DETAIL = format('It has %s workflows and %s methods. Insert channels, locations and skus next.',

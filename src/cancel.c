@@ -44,9 +44,10 @@ static const StoreQuery read_lines = {
 
 static const StoreQuery read_reserved = {
 	"WITH locked AS (SELECT f.id FROM @.fulfillments f WHERE f.order_id" EQ "$1 AND f.stock_state" EQ "'reserved'"
-	" ORDER BY f.id FOR NO KEY UPDATE SKIP LOCKED)"
-	" SELECT f.id, f.number, f.workflow, f.status, l.order_line_id, l.quantity, k.id IS NULL"
-	" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id LEFT JOIN locked k ON k.id" EQ "f.id"
+	" FOR NO KEY UPDATE SKIP LOCKED)"
+	" SELECT f.id, f.number, f.workflow, f.status, l.order_line_id, l.quantity,"
+	" NOT EXISTS (SELECT FROM locked k WHERE k.id" EQ "f.id)"
+	" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id"
 	" WHERE f.order_id" EQ "$1 AND f.stock_state" EQ "'reserved'",
 	1, {UUIDOID}
 };
@@ -99,6 +100,7 @@ oms_cancel_lines(PG_FUNCTION_ARGS)
 
 	store = oms_store_argument(fcinfo, 2);
 	order_id = PG_GETARG_UUID_P(1);
+	oms_require_status(store, "orders");
 	oms_spi_begin();
 	if (oms_run(store, &lock_order, (Datum[]) {UUIDPGetDatum(order_id)}) == 0)
 		oms_document_fault("order_id", NULL, psprintf("unknown order \"%s\"", oms_uuid_out(order_id)));

@@ -268,7 +268,7 @@ oms_parse_object(JsonbContainer *object, const char *path, const Field *fields, 
 				memcmp(field->name, key.val.string.val, key.val.string.len) != 0))
 			field++;
 		if (field == fields + nfields)
-			oms_document_fault(path, pnstrdup(key.val.string.val, Min(key.val.string.len, 64)), "unknown key");
+			oms_document_fault(path, pnstrdup(key.val.string.val, pg_mbcliplen(key.val.string.val, key.val.string.len, 64)), "unknown key");
 		parse_value(&v, path, field, &values[field - fields]);
 	}
 	for (int i = 0; i < nfields; i++)

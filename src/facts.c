@@ -33,8 +33,8 @@ static const StoreQuery read_fulfillments = {
 	" JOIN @.order_lines g ON g.order_id" EQ "f.order_id AND g.ship_group" EQ "s.ship_group"
 	" WHERE g.backordered" GT "0 OR g.short" GT "0) END,"
 	" f.order_id"
-	" FROM @.fulfillments f JOIN @.orders o ON o.id" EQ "f.order_id LEFT JOIN @.reasons r ON r.code" EQ "f.status_reason"
-	" WHERE f.id" EQ "ANY ($1)",
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
+	" JOIN @.orders o ON o.id" EQ "f.order_id LEFT JOIN @.reasons r ON r.code" EQ "f.status_reason",
 	1, {UUIDARRAYOID}
 };
 
@@ -104,6 +104,8 @@ oms_order_facts(const Shape *shape, const RowValues *row, OrderFacts *facts)
 	facts->status_reason = oms_row_text(shape, row, ORDER_STATUS_REASON);
 	facts->is_placed = !oms_row_is_null(shape, row, ORDER_PLACED_AT);
 	facts->is_confirmed = !oms_row_is_null(shape, row, ORDER_CONFIRMED_AT);
+	facts->ship_complete = DatumGetBool(oms_row_value(shape, row, ORDER_SHIP_COMPLETE));
+	facts->hold_if_short = strcmp(oms_row_text(shape, row, ORDER_IF_SHORT), "hold") == 0;
 	facts->payment_required = DatumGetBool(oms_row_value(shape, row, ORDER_PAYMENT_REQUIRED));
 	facts->credit_approved = DatumGetBool(oms_row_value(shape, row, ORDER_CREDIT_APPROVED));
 	facts->open_holds = DatumGetInt32(oms_row_value(shape, row, ORDER_OPEN_HOLDS));

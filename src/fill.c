@@ -35,10 +35,11 @@ static const StoreQuery lock_waiting_at_hand = {
 static const StoreQuery read_waiting = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.short, m.code, m.workflow, m.by_partner,"
 	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), o.number"
-	" FROM @.orders o JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.orders o ON o.id" EQ "w.id"
+	" JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.channels c ON c.code" EQ "o.channel"
 	" JOIN @.methods m ON m.code" EQ "COALESCE(l.method, s.default_method, c.default_method)"
-	" WHERE o.id" EQ "ANY ($1) AND l.sku" EQ "ANY ($2) AND l.short" GT "0"
+	" WHERE l.sku" EQ "ANY ($2) AND l.short" GT "0"
 	" ORDER BY o.priority, o.placed_at, o.id, l.line_no",
 	2, {UUIDARRAYOID, TEXTARRAYOID}
 };

@@ -60,19 +60,19 @@ static const StoreQuery claim_restock = {
 
 static const StoreQuery read_units = {
 	"SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked, f.location, ol.line_no::pg_catalog.int8"
-	" FROM @.fulfillment_lines l JOIN @.fulfillments f ON f.id" EQ "l.fulfillment_id"
-	" JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id"
-	" WHERE l.fulfillment_id" EQ "ANY ($1) ORDER BY l.fulfillment_id, ol.line_no",
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
+	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id"
+	" ORDER BY w.id, ol.line_no",
 	1, {UUIDARRAYOID}
 };
 
 static const StoreQuery read_rerouted = {
 	"SELECT f.order_id, l.order_line_id, ol.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow,"
 	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number"
-	" FROM @.fulfillment_lines l JOIN @.fulfillments f ON f.id" EQ "l.fulfillment_id"
-	" JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id JOIN @.skus s ON s.code" EQ "l.sku"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
+	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.methods m ON m.code" EQ "f.method JOIN @.orders o ON o.id" EQ "f.order_id"
-	" WHERE l.fulfillment_id" EQ "ANY ($1) ORDER BY f.order_id, ol.line_no, f.id",
+	" ORDER BY f.order_id, ol.line_no, f.id",
 	1, {UUIDARRAYOID}
 };
 

@@ -268,6 +268,7 @@ user_guard_holds(Store *store, const Mover *row, EntityKind entity, const char *
 												   entity == ENTITY_ORDER ? "orders" : "fulfillments");
 	bool		holds;
 	int			code;
+	int			sec_context;
 
 	if (!OidIsValid(oms_store_function(store, entity, name, BOOLOID)))
 	{
@@ -275,9 +276,11 @@ user_guard_holds(Store *store, const Mover *row, EntityKind entity, const char *
 						 function, table);
 		return false;
 	}
+	sec_context = oms_leave_engine();
 	code = SPI_execute_with_args(psprintf("SELECT %s(r) FROM %s r WHERE r.id" EQ "$1",
 										  function, table),
 								 1, types, args, NULL, false, 0);
+	oms_enter_engine(sec_context);
 	if (code != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args: %s", SPI_result_code_string(code));
 	holds = SPI_processed == 1 && !oms_column_is_null(0, 1) && oms_column_bool(0, 1);

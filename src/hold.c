@@ -86,6 +86,14 @@ oms_guard_hold(Store *store, TriggerData *trigger)
 	HeapTuple	row = is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
 	bool		is_open;
 	bool		is_anonymous;
+	int			released_by = oms_require_column(tupdesc, "released_by", TEXTOID);
+
+	(void) oms_require_column(tupdesc, "id", UUIDOID);
+	(void) oms_require_column(tupdesc, "order_id", UUIDOID);
+	(void) oms_require_column(tupdesc, "kind", TEXTOID);
+	(void) oms_require_column(tupdesc, "placed_by", TEXTOID);
+	(void) oms_require_column(tupdesc, "placed_at", TIMESTAMPTZOID);
+	(void) oms_require_column(tupdesc, "released_at", TIMESTAMPTZOID);
 
 	(void) field(tupdesc, row, "released_at", &is_open);
 	(void) field(tupdesc, row, "released_by", &is_anonymous);
@@ -104,7 +112,7 @@ oms_guard_hold(Store *store, TriggerData *trigger)
 	}
 	if (is_open || !is_anonymous)
 		return row;
-	return heap_modify_tuple_by_cols(row, tupdesc, 1, (int[]) {SPI_fnumber(tupdesc, "released_by")},
+	return heap_modify_tuple_by_cols(row, tupdesc, 1, &released_by,
 									 (Datum[]) {CStringGetTextDatum(oms_current_actor())},
 									 (bool[]) {false});
 }
@@ -121,8 +129,8 @@ add_changes(TriggerData *trigger, Tuplestorestate *rows, int64 weight, HoldChang
 	int			released_at;
 
 	oms_walk_begin(&walk, trigger, rows);
-	order_id = oms_walk_column(&walk, "order_id");
-	released_at = oms_walk_column(&walk, "released_at");
+	order_id = oms_walk_column(&walk, "order_id", UUIDOID);
+	released_at = oms_walk_column(&walk, "released_at", TIMESTAMPTZOID);
 	while (oms_walk_next(&walk))
 	{
 		bool		is_open;
@@ -149,10 +157,10 @@ log_holds(TriggerData *trigger, Events *events)
 	oms_walk_begin(&now, trigger, trigger->tg_newtable);
 	if (trigger->tg_oldtable)
 		oms_walk_begin(&before, trigger, trigger->tg_oldtable);
-	columns[0] = oms_walk_column(&now, "id");
-	columns[1] = oms_walk_column(&now, "order_id");
-	columns[2] = oms_walk_column(&now, "kind");
-	columns[3] = oms_walk_column(&now, "released_at");
+	columns[0] = oms_walk_column(&now, "id", UUIDOID);
+	columns[1] = oms_walk_column(&now, "order_id", UUIDOID);
+	columns[2] = oms_walk_column(&now, "kind", TEXTOID);
+	columns[3] = oms_walk_column(&now, "released_at", TIMESTAMPTZOID);
 	while (oms_walk_next(&now) && (!trigger->tg_oldtable || oms_walk_next(&before)))
 	{
 		bool		is_open;

@@ -350,36 +350,72 @@ refuse_engine_column(const Case *c, int column)
 }
 
 /*
- * require_form judges texts that are written once, here and not by a CHECK,
- * which would judge them again with every write of the row.
+ * refuse_form raises a check violation for a column.
+ */
+static void
+refuse_form(const Case *c, int column, const char *fault)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("%s of an order %s", c->rules[column].name, fault),
+			 errtablecol(c->rel, c->shape->number[column])));
+}
+
+/*
+ * require_word has a column hold one of a few words, or NULL.
+ */
+static void
+require_word(const Case *c, int column, const char *const *words)
+{
+	char	   *text = oms_row_text(c->shape, &c->new, column);
+
+	for (; text && *words; words++)
+	{
+		if (strcmp(*words, text) == 0)
+			return;
+	}
+	if (text)
+		refuse_form(c, column, psprintf("cannot be \"%s\"", text));
+}
+
+/*
+ * require_length has a text be so many characters long, or NULL.
+ */
+static void
+require_length(const Case *c, int column, int longest)
+{
+	char	   *text = oms_row_text(c->shape, &c->new, column);
+	int			length = text ? pg_mbstrlen(text) : 1;
+
+	if (length < 1 || length > longest)
+		refuse_form(c, column, psprintf("must have 1 to %d characters", longest));
+}
+
+/*
+ * require_form judges what people write into an order's columns, here and not
+ * by CHECKs, which every statement that writes orders would read anew.
  */
 static void
 require_form(const Case *c)
 {
-	static const struct
-	{
-		int			column;
-		int			longest;
-	}			lengths[] = {{ORDER_NUMBER, 64}, {ORDER_EXTERNAL_REF, 200}};
-	char	   *currency = oms_row_text(c->shape, &c->new, ORDER_CURRENCY);
+	static const char *const if_shorts[] = {"refuse", "hold", NULL};
+	static const char *const kinds[] = {"replacement", "exchange", "subscription", "reorder", NULL};
+	char	   *currency;
 
+	if (c->entity != ENTITY_ORDER)
+		return;
+	require_word(c, ORDER_IF_SHORT, if_shorts);
+	require_word(c, ORDER_SOURCE_KIND, kinds);
+	if (!oms_row_is_null(c->shape, &c->new, ORDER_ORDERED_AT) &&
+		TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(oms_row_value(c->shape, &c->new, ORDER_ORDERED_AT))))
+		refuse_form(c, ORDER_ORDERED_AT, "must be finite");
+	if (c->old.values)
+		return;					/* the others are fixed */
+	currency = oms_row_text(c->shape, &c->new, ORDER_CURRENCY);
 	if (currency && (strlen(currency) != 3 || strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("currency \"%s\" is not three letters A to Z", currency),
-				 errtablecol(c->rel, c->shape->number[ORDER_CURRENCY])));
-	for (int i = 0; i < (int) lengthof(lengths); i++)
-	{
-		char	   *text = oms_row_text(c->shape, &c->new, lengths[i].column);
-		int			length = text ? pg_mbstrlen(text) : 1;
-
-		if (length < 1 || length > lengths[i].longest)
-			ereport(ERROR,
-					(errcode(ERRCODE_CHECK_VIOLATION),
-					 errmsg("%s of an order must have 1 to %d characters", c->rules[lengths[i].column].name,
-							lengths[i].longest),
-					 errtablecol(c->rel, c->shape->number[lengths[i].column])));
-	}
+		refuse_form(c, ORDER_CURRENCY, psprintf("must be three letters A to Z, not \"%s\"", currency));
+	require_length(c, ORDER_NUMBER, 64);
+	require_length(c, ORDER_EXTERNAL_REF, 200);
 }
 
 /*
@@ -394,7 +430,7 @@ judge_insert(Case *c)
 	char	   *status;
 	const char *initial;
 
-	if (oms_in_engine(c->store))
+	if (c->entity == ENTITY_FULFILLMENT && oms_in_engine(c->store))
 		return;
 	if (c->entity == ENTITY_FULFILLMENT)
 		ereport(ERROR,
@@ -508,6 +544,27 @@ is_closed_now(const Case *c)
 }
 
 /*
+ * require_closed refuses a move that a later trigger bent: closed_at was
+ * filled in for the state that was asked for.
+ */
+static void
+require_closed(const Case *c)
+{
+	Machine    *machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, ORDER_WORKFLOW), c->entity);
+	char	   *to = oms_row_text(c->shape, &c->new, ORDER_STATUS);
+	int			state = oms_machine_state(machine, to);
+
+	if (state >= 0 && oms_workflow_is_final(machine->workflow, state) !=
+		oms_row_is_null(c->shape, &c->new, ORDER_CLOSED_AT))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_ILLEGAL_MOVE),
+			 errmsg("order \"%s\" was bent to \"%s\" after its move was judged", row_name(c), to),
+			 errhint("A BEFORE trigger that changes status must have a name that sorts before \"oms_guard\"."),
+			 errtablecol(c->rel, c->shape->number[ORDER_STATUS])));
+}
+
+/*
  * judge_update judges a change: fixed columns stay, engine columns change only
  * by the engine's hand, the status only by a move.
  */
@@ -518,6 +575,8 @@ judge_update(Case *c, bool is_recheck)
 		oms_row_int64(c->shape, &c->old, c->revision);
 	bool		moved = differs(c, c->status);
 
+	if (!by_engine)
+		require_form(c);
 	if (by_engine && (!oms_in_engine(c->store) ||
 					  oms_row_int64(c->shape, &c->new, c->revision) !=
 					  oms_row_int64(c->shape, &c->old, c->revision) + 1))
@@ -549,6 +608,8 @@ judge_update(Case *c, bool is_recheck)
 				 errmsg("the address of fulfillment \"%s\" cannot change: its goods have left", row_name(c)),
 				 errtablecol(c->rel, c->shape->number[FULFILLMENT_SHIP_TO_ID])));
 	judge_status(c);
+	if (is_recheck && moved && c->entity == ENTITY_ORDER)
+		require_closed(c);
 }
 
 /*

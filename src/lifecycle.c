@@ -29,6 +29,7 @@
 #include "oms.h"
 #include "stock.h"
 #include "store.h"
+#include "transition.h"
 
 PG_FUNCTION_INFO_V1(oms_guard);
 PG_FUNCTION_INFO_V1(oms_recheck);
@@ -49,21 +50,22 @@ typedef struct GuardEntry
 {
 	const char *subject;
 	HeapTuple	(*guard) (Store *store, TriggerData *trigger);
+	const char *events;			/* that it is for: i, u, d */
 } GuardEntry;
 
 static const GuardEntry guards[] = {
-	{"order", guard_order},
-	{"fulfillment", guard_fulfillment},
-	{"fulfillment_line", guard_engine_row},
-	{"event", guard_engine_row},
-	{"line", oms_guard_line},
-	{"hold", oms_guard_hold},
-	{"movement", oms_guard_movement},
-	{"workflow", guard_workflow},
-	{"channel", guard_channel},
-	{"method", guard_method},
-	{"sku", guard_sku},
-	{"address", guard_address},
+	{"order", guard_order, "iud"},
+	{"fulfillment", guard_fulfillment, "iud"},
+	{"fulfillment_line", guard_engine_row, "iud"},
+	{"event", guard_engine_row, "i"},
+	{"line", oms_guard_line, "d"},
+	{"hold", oms_guard_hold, "iu"},
+	{"movement", oms_guard_movement, "iud"},
+	{"workflow", guard_workflow, "iu"},
+	{"channel", guard_channel, "iu"},
+	{"method", guard_method, "iu"},
+	{"sku", guard_sku, "i"},
+	{"address", guard_address, "u"},
 };
 
 /*
@@ -120,8 +122,11 @@ oms_guard(PG_FUNCTION_ARGS)
 	store = oms_store_of_trigger(trigger);
 	for (int i = 0; i < (int) lengthof(guards); i++)
 	{
-		if (strcmp(guards[i].subject, subject(trigger)) == 0)
-			return PointerGetDatum(guards[i].guard(store, trigger));
+		if (strcmp(guards[i].subject, subject(trigger)) != 0)
+			continue;
+		require_event(trigger, strchr(guards[i].events, TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? 'i'
+									  : TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? 'u' : 'd') != NULL);
+		return PointerGetDatum(guards[i].guard(store, trigger));
 	}
 	unknown_subject(trigger);
 	PG_RETURN_NULL();
@@ -291,7 +296,7 @@ static HeapTuple
 guard_workflow(Store *store, TriggerData *trigger)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
-	int			column = SPI_fnumber(tupdesc, "revision");
+	int			column = oms_require_column(tupdesc, "revision", INT8OID);
 	bool		isnull;
 	int64		revision = 1;
 
@@ -342,7 +347,7 @@ static HeapTuple
 guard_sku(Store *store, TriggerData *trigger)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
-	int			column = SPI_fnumber(tupdesc, "tracked");
+	int			column = oms_require_column(tupdesc, "tracked", BOOLOID);
 	char	   *kind = SPI_getvalue(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, "kind"));
 	bool		tracked = !kind || (strcmp(kind, "digital") != 0 && strcmp(kind, "service") != 0 &&
 									strcmp(kind, "warranty") != 0);

@@ -127,10 +127,13 @@ read_worths(TriggerData *trigger, bool are_charges, int *count)
 	int			columns[5];
 	static const char *const line_columns[] = {"order_id", "quantity", "unit_price", "discount", "tax"};
 	static const char *const charge_columns[] = {"order_id", "kind", "amount", "tax"};
+	static const Oid line_types[] = {UUIDOID, INT8OID, NUMERICOID, NUMERICOID, NUMERICOID};
+	static const Oid charge_types[] = {UUIDOID, TEXTOID, NUMERICOID, NUMERICOID};
 
 	oms_walk_begin(&walk, trigger, rows);
 	for (int i = 0; i < (are_charges ? 4 : 5); i++)
-		columns[i] = oms_walk_column(&walk, are_charges ? charge_columns[i] : line_columns[i]);
+		columns[i] = oms_walk_column(&walk, are_charges ? charge_columns[i] : line_columns[i],
+									 are_charges ? charge_types[i] : line_types[i]);
 	*count = 0;
 	while (oms_walk_next(&walk))
 	{
@@ -245,12 +248,12 @@ oms_act_lines(Store *store, TriggerData *trigger, bool are_charges)
  * field returns a column of a row that the trigger was given.
  */
 static Datum
-field(TriggerData *trigger, HeapTuple row, const char *name)
+field(TriggerData *trigger, HeapTuple row, const char *name, Oid type)
 {
 	bool		isnull;
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 
-	return SPI_getbinval(row, tupdesc, SPI_fnumber(tupdesc, name), &isnull);
+	return SPI_getbinval(row, tupdesc, oms_require_column(tupdesc, name, type), &isnull);
 }
 
 /*
@@ -259,14 +262,14 @@ field(TriggerData *trigger, HeapTuple row, const char *name)
 static Difference
 worth_of_row(TriggerData *trigger, HeapTuple row, bool is_charge)
 {
-	pg_uuid_t	order_id = *DatumGetUUIDP(field(trigger, row, "order_id"));
+	pg_uuid_t	order_id = *DatumGetUUIDP(field(trigger, row, "order_id", UUIDOID));
 
 	if (is_charge)
-		return worth_of_charge(order_id, TextDatumGetCString(field(trigger, row, "kind")),
-							   field(trigger, row, "amount"), field(trigger, row, "tax"));
-	return worth_of_line(order_id, DatumGetInt64(field(trigger, row, "quantity")),
-						 field(trigger, row, "unit_price"), field(trigger, row, "discount"),
-						 field(trigger, row, "tax"));
+		return worth_of_charge(order_id, TextDatumGetCString(field(trigger, row, "kind", TEXTOID)),
+							   field(trigger, row, "amount", NUMERICOID), field(trigger, row, "tax", NUMERICOID));
+	return worth_of_line(order_id, DatumGetInt64(field(trigger, row, "quantity", INT8OID)),
+						 field(trigger, row, "unit_price", NUMERICOID), field(trigger, row, "discount", NUMERICOID),
+						 field(trigger, row, "tax", NUMERICOID));
 }
 
 /*
@@ -294,12 +297,27 @@ oms_guard_line(Store *store, TriggerData *trigger)
 	oms_become_owner(store, &scope);
 	oms_spi_begin();
 	ids = oms_array(UUIDOID, 1);
-	oms_array_add(ids, field(trigger, trigger->tg_trigtuple, "order_id"));
+	oms_array_add(ids, field(trigger, trigger->tg_trigtuple, "order_id", UUIDOID));
 	if (oms_run(store, &find_placed, (Datum[]) {oms_array_datum(ids)}) > 0)
 		refuse_fixed("lines", oms_column_text(0, 1));
 	oms_spi_end();
 	oms_leave_owner(&scope);
 	return trigger->tg_trigtuple;
+}
+
+/*
+ * require_term returns a column's number, of whatever type.
+ */
+static int
+require_term(TupleDesc tupdesc, const char *name)
+{
+	int			column = SPI_fnumber(tupdesc, name);
+
+	if (column <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_STORE_LAYOUT),
+				 errmsg("the table has no column \"%s\"", name)));
+	return column;
 }
 
 /*
@@ -318,7 +336,7 @@ changes_terms(TriggerData *trigger, bool is_charge)
 
 	for (const char *const *term = is_charge ? charge_terms : line_terms; *term; term++)
 	{
-		int			column = SPI_fnumber(tupdesc, *term);
+		int			column = require_term(tupdesc, *term);
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, column - 1);
 		bool		old_null;
 		bool		new_null;

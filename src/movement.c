@@ -106,7 +106,7 @@ oms_guard_movement(Store *store, TriggerData *trigger)
 		return NULL;
 	/* readers that follow commits rely on xid, so it is nobody's to give */
 	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation), 1,
-									 (int[]) {SPI_fnumber(RelationGetDescr(trigger->tg_relation), "xid")},
+									 (int[]) {oms_require_column(RelationGetDescr(trigger->tg_relation), "xid", XID8OID)},
 									 (Datum[]) {FullTransactionIdGetDatum(GetTopFullTransactionId())}, (bool[]) {false});
 }
 
@@ -145,12 +145,12 @@ read_facts(TriggerData *trigger, Fact **facts)
 	*facts = palloc_extended(Max(1, tuplestore_tuple_count(trigger->tg_newtable)) * sizeof(Fact),
 							 MCXT_ALLOC_HUGE);
 	oms_walk_begin(&walk, trigger, trigger->tg_newtable);
-	id = oms_walk_column(&walk, "id");
-	sku = oms_walk_column(&walk, "sku");
-	location = oms_walk_column(&walk, "location");
-	kind = oms_walk_column(&walk, "kind");
-	quantity = oms_walk_column(&walk, "quantity");
-	on_hand_change = oms_walk_column(&walk, "on_hand_change");
+	id = oms_walk_column(&walk, "id", INT8OID);
+	sku = oms_walk_column(&walk, "sku", TEXTOID);
+	location = oms_walk_column(&walk, "location", TEXTOID);
+	kind = oms_walk_column(&walk, "kind", TEXTOID);
+	quantity = oms_walk_column(&walk, "quantity", INT8OID);
+	on_hand_change = oms_walk_column(&walk, "on_hand_change", INT8OID);
 	while (oms_walk_next(&walk))
 	{
 		Fact	   *fact = &(*facts)[count];
@@ -176,7 +176,7 @@ read_facts(TriggerData *trigger, Fact **facts)
  * reads them; one level for each distinct row of the facts.
  */
 static StockLevel *
-lock_levels(Store *store, const Fact *facts, int count, int *nlevels)
+lock_levels(Store *store, const Fact *facts, int count, bool by_engine, int *nlevels)
 {
 	StockLevel *levels = palloc_extended(count * sizeof(StockLevel), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	Array	   *skus = oms_array(TEXTOID, count);
@@ -199,13 +199,16 @@ lock_levels(Store *store, const Fact *facts, int count, int *nlevels)
 	args[1] = oms_array_datum(locations);
 	(void) oms_run(store, &make_stock_rows, args);
 	if (oms_run(store, &lock_stock_rows, args) != kept)
-		elog(ERROR, "stock rows are missing");
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a row of stock was deleted by another session meanwhile"),
+				 errhint("Retry the transaction.")));
 	for (int i = 0; i < kept; i++)
 	{
 		levels[i].on_hand = levels[i].old_on_hand = oms_column_int64(i, 1);
 		levels[i].unavailable = levels[i].old_unavailable = oms_column_int64(i, 2);
 		levels[i].reserved = oms_column_int64(i, 3);
-		if (!oms_column_bool(i, 4))
+		if (!oms_column_bool(i, 4) && !by_engine)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_INSUFFICIENT_STOCK),
 					 errmsg("location \"%s\" keeps its own books: its stock is not counted here", levels[i].location),
@@ -302,7 +305,7 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		oms_become_owner(store, &scope);
 		arrived = arrived_skus(facts, count);
 		waiting = oms_fill_lock(store, arrived, !by_engine);
-		levels = lock_levels(store, facts, count, &nlevels);
+		levels = lock_levels(store, facts, count, by_engine, &nlevels);
 		for (int i = 0; i < count; i++)
 		{
 			if (level < 0 || strcmp(levels[level].sku, facts[i].sku) != 0 ||

@@ -21,6 +21,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
@@ -54,6 +55,7 @@ static bool may_go_on(EntityKind entity, const Mover *mover);
 static void look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *shape,
 						const RowValues *old, const RowValues *new, Transition *t);
 static void choose_moves(Store *store, EntityKind entity, Mover *movers, int count);
+static void require_still(EntityKind entity, const Mover *movers, int count);
 static void log_moves(Store *store, EntityKind entity, const Transition *t);
 static void run_actions(Store *store, EntityKind entity, Mover *movers, int count);
 static void run_steps(Store *store, EntityKind entity, Mover *movers, int count);
@@ -81,8 +83,14 @@ oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
 		qsort(sorted, t.nmovers, sizeof(Mover), oms_uuid_cmp);
 		if (t.nmovers > 0)
 		{
-			oms_learn(store, entity, sorted, t.nmovers);
+			bool		known = true;
+
+			for (int i = 0; i < t.nmovers; i++)
+				known &= sorted[i].order != NULL;
+			if (!known)
+				oms_learn(store, entity, sorted, t.nmovers);
 			choose_moves(store, entity, sorted, t.nmovers);
+			require_still(entity, sorted, t.nmovers);
 		}
 		log_moves(store, entity, &t);
 		run_actions(store, entity, sorted, t.nmovers);
@@ -234,6 +242,23 @@ wakes(const Shape *shape, const RowValues *old, const RowValues *new)
 }
 
 /*
+ * facts_of_row returns what guards need of an order that the engine has just
+ * moved: it holds the row, so what it wrote is what there is.
+ */
+static OrderFacts *
+facts_of_row(const Shape *shape, const RowValues *row)
+{
+	OrderFacts *facts = palloc(sizeof(OrderFacts));
+
+	oms_order_facts(shape, row, facts);
+	facts->total = datumCopy(facts->total, false, -1);
+	facts->credited = datumCopy(facts->credited, false, -1);
+	facts->authorized = datumCopy(facts->authorized, false, -1);
+	facts->captured = datumCopy(facts->captured, false, -1);
+	return facts;
+}
+
+/*
  * look_at_row decides what one row of the transition tables means.
  */
 static void
@@ -271,6 +296,12 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 		mover->from = from;
 		mover->to = to;
 		mover->machine = oms_machine(store, oms_row_text(shape, new, workflow), entity);
+		if (is_order && old && oms_row_int64(shape, old, revision) != oms_row_int64(shape, new, revision))
+		{
+			mover->order = facts_of_row(shape, new);
+			mover->number = mover->order->number;
+			mover->status = to;
+		}
 		mover->reason = oms_row_text(shape, new, is_order ? (int) ORDER_STATUS_REASON : (int) FULFILLMENT_STATUS_REASON);
 	}
 	else if (oms_row_int64(shape, old, revision) == oms_row_int64(shape, new, revision))
@@ -349,6 +380,29 @@ choose_moves(Store *store, EntityKind entity, Mover *movers, int count)
 }
 
 /*
+ * require_still refuses a row that has moved on before this statement's end:
+ * a trigger FOR EACH ROW or another part of the statement did it, with all
+ * that follows, and the log would tell the two moves in the wrong order.
+ */
+static void
+require_still(EntityKind entity, const Mover *movers, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		const Mover *mover = &movers[i];
+
+		if (!mover->order || !mover->status || strcmp(mover->status, mover->to) == 0)
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("%s \"%s\" moved on to \"%s\" before its move to \"%s\" was finished",
+						oms_entity_name(entity), mover->number, mover->status, mover->to),
+				 errhint("Move it on in a statement of its own, or in a trigger AFTER ... FOR EACH STATEMENT "
+						 "whose name sorts after \"oms_act_update\".")));
+	}
+}
+
+/*
  * log_moves writes an event for each row that is new or moved, and for edits.
  */
 static void
@@ -373,6 +427,7 @@ run_user_action(Store *store, EntityKind entity, const Mover *mover, const char 
 	const char *table = entity == ENTITY_ORDER ? "orders" : "fulfillments";
 	Datum		args[1] = {UUIDPGetDatum(&mover->id)};
 	Oid			types[1] = {UUIDOID};
+	int			sec_context;
 
 	if (!OidIsValid(oms_store_function(store, entity, name, VOIDOID)))
 		ereport(ERROR,
@@ -381,11 +436,13 @@ run_user_action(Store *store, EntityKind entity, const Mover *mover, const char 
 				 errhint("Create a function %s(%s) that returns void and belongs to the store's owner.",
 						 quote_qualified_identifier(store->name, name),
 						 quote_qualified_identifier(store->name, table))));
+	sec_context = oms_leave_engine();
 	if (SPI_execute_with_args(psprintf("SELECT %s(r) FROM %s r WHERE r.id" EQ "$1",
 									   quote_qualified_identifier(store->name, name),
 									   quote_qualified_identifier(store->name, table)),
 							  1, types, args, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args failed for action \"%s\"", name);
+	oms_enter_engine(sec_context);
 }
 
 /*
@@ -406,6 +463,15 @@ compare_releasing(const void *a, const void *b)
 	if (releases[0] != releases[1])
 		return releases[1] - releases[0];
 	return oms_uuid_cmp(a, b);
+}
+
+/*
+ * compare_rows orders pointers to rows by id, as actions expect them.
+ */
+static int
+compare_rows(const void *a, const void *b)
+{
+	return oms_uuid_cmp(*(Mover *const *) a, *(Mover *const *) b);
 }
 
 /*
@@ -506,6 +572,7 @@ run_steps(Store *store, EntityKind entity, Mover *movers, int count)
 				done[j] = true;
 				rows[nrows++] = &movers[j];
 			}
+			qsort(rows, nrows, sizeof(Mover *), compare_rows);
 			action->act(store, rows, nrows);
 		}
 	}

@@ -36,24 +36,28 @@ static const StoreQuery find_order = {
 	2, {TEXTOID, TEXTOID}
 };
 
-static const StoreQuery read_channel = {
-	"SELECT c.order_workflow, c.if_short, c.priority::pg_catalog.int8, c.active FROM @.channels c WHERE c.code" EQ "$1",
-	1, {TEXTOID}
-};
-
 #define MISSING(kind, condition) \
 	"(w.kind" EQ "'" kind "' AND NOT EXISTS (SELECT FROM @." condition "))"
 
-/* The first code that is not there, or not active. */
-static const StoreQuery find_unknown = {
-	"SELECT w.place FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY AS w(kind, code, place)"
+/* The channel, and the first code that is not there, or not active. */
+static const StoreQuery read_codes = {
+	"SELECT c.order_workflow, c.if_short, c.priority::pg_catalog.int8, c.active, (SELECT pg_catalog.min(w.place)"
+	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS w(kind, code, place)"
 	" WHERE " MISSING("sku", "skus s WHERE s.code" EQ "w.code AND s.active")
 	" OR " MISSING("method", "methods m WHERE m.code" EQ "w.code")
 	" OR " MISSING("location", "locations l WHERE l.code" EQ "w.code AND l.active")
 	" OR " MISSING("pickup_location", "locations l WHERE l.code" EQ "w.code AND l.active")
-	" ORDER BY w.place LIMIT 1",
-	2, {TEXTARRAYOID, TEXTARRAYOID}
+	") FROM @.channels c WHERE c.code" EQ "$1",
+	3, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID}
 };
+
+/* What a channel says of its orders. */
+typedef struct ChannelFacts
+{
+	char	   *workflow;
+	char	   *if_short;
+	int64		priority;
+} ChannelFacts;
 
 static const StoreQuery insert_order = {
 	"INSERT INTO @.orders (id, channel, external_ref, customer_id, workflow, currency, tax_included, po_number, priority,"
@@ -80,9 +84,11 @@ static const StoreQuery read_result = {
 };
 
 static bool find_repeated(Store *store, const OrderDocument *doc, pg_uuid_t *id);
-static void check_codes(Store *store, const OrderDocument *doc);
-static bool write_order(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const char **status);
+static ChannelFacts check_codes(Store *store, const OrderDocument *doc);
+static bool write_order(Store *store, const OrderDocument *doc, const ChannelFacts *channel, const pg_uuid_t *id,
+						const char **status);
 static void check_total_of(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
+static void refuse_hidden(const char *what);
 
 /*
  * oms_place_order is oms.place_order(store, document).
@@ -109,11 +115,11 @@ oms_place_order(PG_FUNCTION_ARGS)
 	repeated = find_repeated(store, doc, &id);
 	if (!repeated)
 	{
+		ChannelFacts channel = check_codes(store, doc);
 		const char *status;
 
-		check_codes(store, doc);
 		oms_uuid7(&id);
-		repeated = !write_order(store, doc, &id, &status);
+		repeated = !write_order(store, doc, &channel, &id, &status);
 		if (repeated)
 		{
 			if (!find_repeated(store, doc, &id))
@@ -123,11 +129,11 @@ oms_place_order(PG_FUNCTION_ARGS)
 								doc->fields[DOC_EXTERNAL_REF].text, doc->fields[DOC_CHANNEL].text),
 						 errhint("Retry the transaction.")));
 		}
-		else
-			(void) oms_run(store, &set_status, (Datum[]) {UUIDPGetDatum(&id), CStringGetTextDatum(status)});
+		else if (oms_run(store, &set_status, (Datum[]) {UUIDPGetDatum(&id), CStringGetTextDatum(status)}) != 1)
+			refuse_hidden("placed");
 	}
 	if (oms_run(store, &read_result, (Datum[]) {UUIDPGetDatum(&id), BoolGetDatum(repeated)}) != 1)
-		elog(ERROR, "the order that was placed is not visible");
+		refuse_hidden("read");
 	for (int i = 0; i < 7; i++)
 		values[i] = oms_column(0, i + 1, &nulls[i]);
 	MemoryContextSwitchTo(caller);
@@ -135,6 +141,19 @@ oms_place_order(PG_FUNCTION_ARGS)
 	oms_spi_end();
 	AtEOXact_GUC(true, guc_level);
 	PG_RETURN_DATUM(HeapTupleGetDatum(result));
+}
+
+/*
+ * refuse_hidden says that what was written is out of the caller's reach: of an
+ * order that stays a draft nobody must think that it is placed.
+ */
+static void
+refuse_hidden(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the order cannot be %s", what),
+			 errhint("A policy, a rule or a trigger on table orders keeps it from the role that places it.")));
 }
 
 /*
@@ -166,9 +185,10 @@ find_repeated(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 }
 
 /*
- * check_codes refuses codes that the store does not know, the first of them.
+ * check_codes refuses codes that the store does not know, the first of them,
+ * and returns what the channel says.
  */
-static void
+static ChannelFacts
 check_codes(Store *store, const OrderDocument *doc)
 {
 	static const struct
@@ -182,6 +202,7 @@ check_codes(Store *store, const OrderDocument *doc)
 	Array	   *names = oms_array(TEXTOID, doc->nlines * 2);
 	Array	   *codes = oms_array(TEXTOID, doc->nlines * 2);
 	int		   *lines = palloc(Max(1, doc->nlines) * lengthof(kinds) * sizeof(int));
+	ChannelFacts channel;
 
 	for (int i = 0; i < doc->nlines; i++)
 	{
@@ -196,16 +217,25 @@ check_codes(Store *store, const OrderDocument *doc)
 			oms_array_add_text(codes, value->text);
 		}
 	}
-	if (names->count > 0 &&
-		oms_run(store, &find_unknown, (Datum[]) {oms_array_datum(names), oms_array_datum(codes)}) > 0)
+	if (oms_run(store, &read_codes, (Datum[]) {
+			CStringGetTextDatum(doc->fields[DOC_CHANNEL].text), oms_array_datum(names), oms_array_datum(codes)
+		}) == 0)
+		oms_document_fault("channel", NULL, psprintf("unknown channel \"%s\"", doc->fields[DOC_CHANNEL].text));
+	if (!oms_column_bool(0, 4))
+		oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", doc->fields[DOC_CHANNEL].text));
+	if (!oms_column_is_null(0, 5))
 	{
-		int			i = (int) oms_column_int64(0, 1) - 1;
+		int			i = (int) oms_column_int64(0, 5) - 1;
 		char	   *name = TextDatumGetCString(names->values[i]);
 
 		oms_document_fault(psprintf("lines[%d]", lines[i]), name,
 						   psprintf("unknown %s \"%s\"", strcmp(name, "pickup_location") == 0 ? "location" : name,
 									TextDatumGetCString(codes->values[i])));
 	}
+	channel.workflow = oms_column_text(0, 1);
+	channel.if_short = oms_column_text(0, 2);
+	channel.priority = oms_column_int64(0, 3);
+	return channel;
 }
 
 /*
@@ -232,7 +262,8 @@ reserving_state(Store *store, const char *workflow)
  * Returns false where another session placed it first.
  */
 static bool
-write_order(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const char **status)
+write_order(Store *store, const OrderDocument *doc, const ChannelFacts *channel, const pg_uuid_t *id,
+			const char **status)
 {
 	const FieldValue *f = doc->fields;
 	Datum		args[18];
@@ -240,19 +271,9 @@ write_order(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const c
 	pg_uuid_t	customer;
 	pg_uuid_t	source;
 	pg_uuid_t  *addresses;
-	char	   *workflow;
-	char	   *if_short;
-	int64		priority;
+	int64		priority = f[DOC_PRIORITY].is_set ? f[DOC_PRIORITY].integer : channel->priority;
 
-	if (oms_run(store, &read_channel, (Datum[]) {CStringGetTextDatum(f[DOC_CHANNEL].text)}) == 0)
-		oms_document_fault("channel", NULL, psprintf("unknown channel \"%s\"", f[DOC_CHANNEL].text));
-	if (!oms_column_bool(0, 4))
-		oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", f[DOC_CHANNEL].text));
-	workflow = oms_column_text(0, 1);
-	if_short = f[DOC_IF_SHORT].is_set ? f[DOC_IF_SHORT].text : oms_column_text(0, 2);
-	priority = f[DOC_PRIORITY].is_set ? f[DOC_PRIORITY].integer : oms_column_int64(0, 3);
-	*status = reserving_state(store, workflow);
-
+	*status = reserving_state(store, channel->workflow);
 	nulls[3] = oms_write_customer(store, doc, &customer) ? ' ' : 'n';
 	nulls[11] = oms_find_source_order(store, doc, &source) ? ' ' : 'n';
 	addresses = oms_write_addresses(store, doc);
@@ -260,13 +281,13 @@ write_order(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const c
 	args[1] = CStringGetTextDatum(f[DOC_CHANNEL].text);
 	args[2] = oms_text_or_null(&f[DOC_EXTERNAL_REF], &nulls[2]);
 	args[3] = UUIDPGetDatum(&customer);
-	args[4] = CStringGetTextDatum(workflow);
+	args[4] = CStringGetTextDatum(channel->workflow);
 	args[5] = CStringGetTextDatum(f[DOC_CURRENCY].text);
 	args[6] = BoolGetDatum(f[DOC_TAX_INCLUDED].boolean);
 	args[7] = oms_text_or_null(&f[DOC_PO_NUMBER], &nulls[7]);
 	args[8] = Int32GetDatum((int32) priority);
 	args[9] = BoolGetDatum(f[DOC_SHIP_COMPLETE].boolean);
-	args[10] = CStringGetTextDatum(if_short);
+	args[10] = CStringGetTextDatum(f[DOC_IF_SHORT].is_set ? f[DOC_IF_SHORT].text : channel->if_short);
 	args[11] = UUIDPGetDatum(&source);
 	args[12] = oms_text_or_null(&f[DOC_SOURCE_KIND], &nulls[12]);
 	args[13] = doc->ship_to < 0 ? (Datum) 0 : UUIDPGetDatum(&addresses[doc->ship_to]);
@@ -279,6 +300,8 @@ write_order(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const c
 	args[17] = oms_text_or_null(&f[DOC_ATTRIBUTES], &nulls[17]);
 	if (oms_run_nulls(store, &insert_order, args, nulls) == 0)
 	{
+		if (!f[DOC_EXTERNAL_REF].is_set)
+			refuse_hidden("inserted");
 		oms_forget_addresses(store, addresses, doc->naddresses);
 		return false;
 	}

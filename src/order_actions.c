@@ -37,10 +37,11 @@ const Action oms_order_actions[] = {
 static const StoreQuery read_demands = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow, m.by_partner,"
 	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), s.active, c.active, c.code"
-	" FROM @.orders o JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.orders o ON o.id" EQ "w.id"
+	" JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.channels c ON c.code" EQ "o.channel"
 	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(l.method, s.default_method, c.default_method)"
-	" WHERE o.id" EQ "ANY ($1) ORDER BY o.priority, o.id, l.line_no",
+	" ORDER BY o.priority, o.id, l.line_no",
 	1, {UUIDARRAYOID}
 };
 
@@ -64,16 +65,17 @@ static const StoreQuery confirm_orders = {
 
 static const StoreQuery lock_reserved = {
 	"WITH locked AS (SELECT f.id FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) AND f.stock_state" EQ "'reserved'"
-	" ORDER BY f.id FOR NO KEY UPDATE SKIP LOCKED)"
-	" SELECT f.id, f.order_id, f.number, f.workflow, f.status, k.id IS NULL"
-	" FROM @.fulfillments f LEFT JOIN locked k ON k.id" EQ "f.id"
-	" WHERE f.order_id" EQ "ANY ($1) AND f.stock_state" EQ "'reserved' ORDER BY f.id",
+	" FOR NO KEY UPDATE SKIP LOCKED)"
+	" SELECT f.id, f.order_id, f.number, f.workflow, f.status, NOT EXISTS (SELECT FROM locked k WHERE k.id" EQ "f.id)"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.order_id" EQ "w.id"
+	" WHERE f.stock_state" EQ "'reserved'",
 	1, {UUIDARRAYOID}
 };
 
 static const StoreQuery read_waiting_lines = {
-	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.backordered, l.short FROM @.order_lines l"
-	" WHERE l.order_id" EQ "ANY ($1) AND (l.backordered" GT "0 OR l.short" GT "0) ORDER BY l.id",
+	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.backordered, l.short"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.order_lines l ON l.order_id" EQ "w.id"
+	" WHERE l.backordered" GT "0 OR l.short" GT "0",
 	1, {UUIDARRAYOID}
 };
 
@@ -111,7 +113,7 @@ find_row(Mover **rows, int count, const pg_uuid_t *id)
 		else
 			low = middle + 1;
 	}
-	return NULL;
+	elog(ERROR, "an order that is not the action's was found");
 }
 
 /*

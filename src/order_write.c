@@ -120,8 +120,12 @@ oms_write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 	}
 	else if (customer->text)
 		oms_document_fault("customer", NULL, psprintf("unknown customer \"%s\"", code->text));
-	if (oms_run_nulls(store, &upsert_customer, args, nulls) == 1)
-		*id = oms_column_uuid(0, 1);
+	if (oms_run_nulls(store, &upsert_customer, args, nulls) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("customer \"%s\" cannot be written", code->text),
+				 errhint("A rule or a trigger on table customers prevents it.")));
+	*id = oms_column_uuid(0, 1);
 	return true;
 }
 

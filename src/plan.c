@@ -143,7 +143,11 @@ make_plan(SPIPlanPtr plan)
 	off("enable_hashjoin");
 	off("enable_mergejoin");
 	off("enable_bitmapscan");
+	off("enable_material");
+	off("enable_memoize");
 	off("jit");
+	/* queries name first what they start from, an array of ids */
+	(void) set_config_option("join_collapse_limit", "1", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	is_planning = true;
 	PG_TRY();
 	{
@@ -237,6 +241,15 @@ oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const ch
 
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan: %s: %s", SPI_result_code_string(code), query->text);
+	if (code == SPI_OK_REWRITTEN)
+	{
+		/* such a plan names no table, so nothing would ever invalidate it */
+		(void) hash_search(store->plans, &query, HASH_REMOVE, NULL);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a rule on a table of store \"%s\" replaces what the engine writes", store->name),
+				 errhint("Drop the rule; use a trigger or a view instead.")));
+	}
 	return SPI_processed;
 }
 

@@ -16,6 +16,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
@@ -27,6 +28,7 @@
 
 #include "oms.h"
 #include "stock.h"
+#include "transition.h"
 
 #define KEYS 4					/* columns of index stock_movements_replay */
 
@@ -43,7 +45,7 @@ fill_keys(TriggerData *trigger, ScanKey keys)
 	for (int i = 0; i < KEYS; i++)
 	{
 		bool		isnull;
-		Datum		value = SPI_getbinval(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, columns[i]), &isnull);
+		Datum		value = SPI_getbinval(trigger->tg_trigtuple, tupdesc, oms_require_column(tupdesc, columns[i], TEXTOID), &isnull);
 
 		if (isnull)
 			return false;
@@ -92,7 +94,7 @@ bool
 oms_is_replay(Store *store, TriggerData *trigger)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
-	int			column = SPI_fnumber(tupdesc, "quantity");
+	int			column = oms_require_column(tupdesc, "quantity", INT8OID);
 	Oid			index_oid = get_relname_relid("stock_movements_replay", store->namespace_oid);
 	ScanKeyData keys[KEYS];
 	Relation	index;

@@ -40,7 +40,8 @@ static const StoreQuery move_with_reason = {
 };
 
 static const StoreQuery fulfillments_of_orders = {
-	"SELECT f.id, f.order_id, f.number, f.workflow, f.status FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) ORDER BY f.id",
+	"SELECT f.id, f.order_id, f.number, f.workflow, f.status"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.order_id" EQ "w.id ORDER BY f.id",
 	1, {UUIDARRAYOID}
 };
 

@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -18,68 +20,71 @@
 
 #include "oms.h"
 #include "shape.h"
+#include "store.h"
 
 static const ColumnRule order_rules[ORDER_COLUMNS] = {
-	[ORDER_ID] = {"id", FIXED},
-	[ORDER_NUMBER] = {"number", FIXED},
-	[ORDER_CHANNEL] = {"channel", FIXED},
-	[ORDER_WORKFLOW] = {"workflow", FIXED},
-	[ORDER_STATUS] = {"status", PEOPLE},
-	[ORDER_STATUS_REASON] = {"status_reason", PEOPLE},
-	[ORDER_PRIORITY] = {"priority", PEOPLE},
-	[ORDER_IF_SHORT] = {"if_short", PEOPLE},
-	[ORDER_SHIP_COMPLETE] = {"ship_complete", PEOPLE},
-	[ORDER_SHIP_TO_ID] = {"ship_to_id", PEOPLE},
-	[ORDER_PAYMENT_REQUIRED] = {"payment_required", ENGINE},
-	[ORDER_CREDIT_APPROVED] = {"credit_approved", ENGINE},
-	[ORDER_UNITS] = {"units", ENGINE},
-	[ORDER_UNITS_CANCELED] = {"units_canceled", ENGINE},
-	[ORDER_UNITS_ALLOCATED] = {"units_allocated", ENGINE},
-	[ORDER_UNITS_BACKORDERED] = {"units_backordered", ENGINE},
-	[ORDER_UNITS_SHORT] = {"units_short", ENGINE},
-	[ORDER_UNITS_SHIPPED] = {"units_shipped", ENGINE},
-	[ORDER_UNITS_DELIVERED] = {"units_delivered", ENGINE},
-	[ORDER_UNITS_RETURNED] = {"units_returned", ENGINE},
-	[ORDER_TOTAL] = {"total", ENGINE},
-	[ORDER_CREDITED] = {"credited", ENGINE},
-	[ORDER_AUTHORIZED] = {"authorized", ENGINE},
-	[ORDER_CAPTURED] = {"captured", ENGINE},
-	[ORDER_REFUNDED] = {"refunded", ENGINE},
-	[ORDER_CHARGED_BACK] = {"charged_back", ENGINE},
-	[ORDER_OPEN_HOLDS] = {"open_holds", ENGINE},
-	[ORDER_PAYMENT_STATUS] = {"payment_status", ENGINE, "unpaid"},
-	[ORDER_FULFILLMENT_STATUS] = {"fulfillment_status", ENGINE, "unfulfilled"},
-	[ORDER_RETURN_STATUS] = {"return_status", ENGINE, "none"},
-	[ORDER_PLACED_AT] = {"placed_at", ENGINE},
-	[ORDER_CONFIRMED_AT] = {"confirmed_at", ENGINE},
-	[ORDER_CLOSED_AT] = {"closed_at", ENGINE},
-	[ORDER_CANCELED_AT] = {"canceled_at", ENGINE},
-	[ORDER_REVISION] = {"revision", ENGINE},
-	[ORDER_CURRENCY] = {"currency", FIXED},
-	[ORDER_TAX_INCLUDED] = {"tax_included", FIXED},
-	[ORDER_EXTERNAL_REF] = {"external_ref", FIXED},
-	[ORDER_DOCUMENT_HASH] = {"document_hash", FIXED},
-	[ORDER_SOURCE_ORDER] = {"source_order_id", FIXED},
-	[ORDER_CREATED_AT] = {"created_at", FIXED},
+	[ORDER_ID] = {"id", UUIDOID, FIXED},
+	[ORDER_NUMBER] = {"number", TEXTOID, FIXED},
+	[ORDER_CHANNEL] = {"channel", TEXTOID, FIXED},
+	[ORDER_WORKFLOW] = {"workflow", TEXTOID, FIXED},
+	[ORDER_STATUS] = {"status", TEXTOID, PEOPLE},
+	[ORDER_STATUS_REASON] = {"status_reason", TEXTOID, PEOPLE},
+	[ORDER_PRIORITY] = {"priority", INT4OID, PEOPLE},
+	[ORDER_IF_SHORT] = {"if_short", TEXTOID, PEOPLE},
+	[ORDER_SHIP_COMPLETE] = {"ship_complete", BOOLOID, PEOPLE},
+	[ORDER_SHIP_TO_ID] = {"ship_to_id", UUIDOID, PEOPLE},
+	[ORDER_PAYMENT_REQUIRED] = {"payment_required", BOOLOID, ENGINE},
+	[ORDER_CREDIT_APPROVED] = {"credit_approved", BOOLOID, ENGINE},
+	[ORDER_UNITS] = {"units", INT8OID, ENGINE},
+	[ORDER_UNITS_CANCELED] = {"units_canceled", INT8OID, ENGINE},
+	[ORDER_UNITS_ALLOCATED] = {"units_allocated", INT8OID, ENGINE},
+	[ORDER_UNITS_BACKORDERED] = {"units_backordered", INT8OID, ENGINE},
+	[ORDER_UNITS_SHORT] = {"units_short", INT8OID, ENGINE},
+	[ORDER_UNITS_SHIPPED] = {"units_shipped", INT8OID, ENGINE},
+	[ORDER_UNITS_DELIVERED] = {"units_delivered", INT8OID, ENGINE},
+	[ORDER_UNITS_RETURNED] = {"units_returned", INT8OID, ENGINE},
+	[ORDER_TOTAL] = {"total", NUMERICOID, ENGINE},
+	[ORDER_CREDITED] = {"credited", NUMERICOID, ENGINE},
+	[ORDER_AUTHORIZED] = {"authorized", NUMERICOID, ENGINE},
+	[ORDER_CAPTURED] = {"captured", NUMERICOID, ENGINE},
+	[ORDER_REFUNDED] = {"refunded", NUMERICOID, ENGINE},
+	[ORDER_CHARGED_BACK] = {"charged_back", NUMERICOID, ENGINE},
+	[ORDER_OPEN_HOLDS] = {"open_holds", INT4OID, ENGINE},
+	[ORDER_PAYMENT_STATUS] = {"payment_status", TEXTOID, ENGINE, "unpaid"},
+	[ORDER_FULFILLMENT_STATUS] = {"fulfillment_status", TEXTOID, ENGINE, "unfulfilled"},
+	[ORDER_RETURN_STATUS] = {"return_status", TEXTOID, ENGINE, "none"},
+	[ORDER_PLACED_AT] = {"placed_at", TIMESTAMPTZOID, ENGINE},
+	[ORDER_CONFIRMED_AT] = {"confirmed_at", TIMESTAMPTZOID, ENGINE},
+	[ORDER_CLOSED_AT] = {"closed_at", TIMESTAMPTZOID, ENGINE},
+	[ORDER_CANCELED_AT] = {"canceled_at", TIMESTAMPTZOID, ENGINE},
+	[ORDER_REVISION] = {"revision", INT8OID, ENGINE},
+	[ORDER_CURRENCY] = {"currency", BPCHAROID, FIXED},
+	[ORDER_TAX_INCLUDED] = {"tax_included", BOOLOID, FIXED},
+	[ORDER_EXTERNAL_REF] = {"external_ref", TEXTOID, FIXED},
+	[ORDER_DOCUMENT_HASH] = {"document_hash", BYTEAOID, FIXED},
+	[ORDER_SOURCE_ORDER] = {"source_order_id", UUIDOID, FIXED},
+	[ORDER_CREATED_AT] = {"created_at", TIMESTAMPTZOID, FIXED},
+	[ORDER_SOURCE_KIND] = {"source_kind", TEXTOID, PEOPLE},
+	[ORDER_ORDERED_AT] = {"ordered_at", TIMESTAMPTZOID, PEOPLE},
 };
 
 static const ColumnRule fulfillment_rules[FULFILLMENT_COLUMNS] = {
-	[FULFILLMENT_ID] = {"id", FIXED},
-	[FULFILLMENT_NUMBER] = {"number", FIXED},
-	[FULFILLMENT_ORDER_ID] = {"order_id", FIXED},
-	[FULFILLMENT_WORKFLOW] = {"workflow", FIXED},
-	[FULFILLMENT_STATUS] = {"status", PEOPLE},
-	[FULFILLMENT_STATUS_REASON] = {"status_reason", PEOPLE},
-	[FULFILLMENT_LOCATION] = {"location", FIXED},
-	[FULFILLMENT_PICKUP_LOCATION] = {"pickup_location", FIXED},
-	[FULFILLMENT_METHOD] = {"method", FIXED},
-	[FULFILLMENT_STOCK_STATE] = {"stock_state", ENGINE, "none"},
-	[FULFILLMENT_REROUTED] = {"rerouted", ENGINE},
-	[FULFILLMENT_SHIP_TO_ID] = {"ship_to_id", PEOPLE},
-	[FULFILLMENT_CREATED_AT] = {"created_at", FIXED},
-	[FULFILLMENT_SHIPPED_AT] = {"shipped_at", ENGINE},
-	[FULFILLMENT_DELIVERED_AT] = {"delivered_at", ENGINE},
-	[FULFILLMENT_REVISION] = {"revision", ENGINE},
+	[FULFILLMENT_ID] = {"id", UUIDOID, FIXED},
+	[FULFILLMENT_NUMBER] = {"number", TEXTOID, FIXED},
+	[FULFILLMENT_ORDER_ID] = {"order_id", UUIDOID, FIXED},
+	[FULFILLMENT_WORKFLOW] = {"workflow", TEXTOID, FIXED},
+	[FULFILLMENT_STATUS] = {"status", TEXTOID, PEOPLE},
+	[FULFILLMENT_STATUS_REASON] = {"status_reason", TEXTOID, PEOPLE},
+	[FULFILLMENT_LOCATION] = {"location", TEXTOID, FIXED},
+	[FULFILLMENT_PICKUP_LOCATION] = {"pickup_location", TEXTOID, FIXED},
+	[FULFILLMENT_METHOD] = {"method", TEXTOID, FIXED},
+	[FULFILLMENT_STOCK_STATE] = {"stock_state", TEXTOID, ENGINE, "none"},
+	[FULFILLMENT_REROUTED] = {"rerouted", BOOLOID, ENGINE},
+	[FULFILLMENT_SHIP_TO_ID] = {"ship_to_id", UUIDOID, PEOPLE},
+	[FULFILLMENT_CREATED_AT] = {"created_at", TIMESTAMPTZOID, FIXED},
+	[FULFILLMENT_SHIPPED_AT] = {"shipped_at", TIMESTAMPTZOID, ENGINE},
+	[FULFILLMENT_DELIVERED_AT] = {"delivered_at", TIMESTAMPTZOID, ENGINE},
+	[FULFILLMENT_REVISION] = {"revision", INT8OID, ENGINE},
 };
 
 static HTAB *shapes = NULL;
@@ -141,15 +146,17 @@ oms_shape(Relation rel, EntityKind entity)
 		return shape;
 	shape->is_valid = false;
 	shape->entity = entity;
+	if (has_superclass(relid))
+		oms_refuse_parent(rel);
 	for (int i = 0; i < count; i++)
 	{
 		int			number = SPI_fnumber(RelationGetDescr(rel), rules[i].name);
 
-		if (number <= 0)
+		if (number <= 0 || TupleDescAttr(RelationGetDescr(rel), number - 1)->atttypid != rules[i].type)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_STORE_LAYOUT),
-					 errmsg("table \"%s\" has no column \"%s\"",
-							RelationGetRelationName(rel), rules[i].name)));
+					 errmsg("table \"%s\" has no column \"%s\" of type %s", RelationGetRelationName(rel), rules[i].name,
+							format_type_be(rules[i].type))));
 		shape->number[i] = number;
 	}
 	shape->is_valid = true;

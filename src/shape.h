@@ -30,7 +30,7 @@ typedef enum OrderColumn
 	ORDER_FULFILLMENT_STATUS, ORDER_RETURN_STATUS, ORDER_PLACED_AT, ORDER_CONFIRMED_AT,
 	ORDER_CLOSED_AT, ORDER_CANCELED_AT, ORDER_REVISION, ORDER_CURRENCY,
 	ORDER_TAX_INCLUDED, ORDER_EXTERNAL_REF, ORDER_DOCUMENT_HASH, ORDER_SOURCE_ORDER,
-	ORDER_CREATED_AT, ORDER_COLUMNS
+	ORDER_CREATED_AT, ORDER_SOURCE_KIND, ORDER_ORDERED_AT, ORDER_COLUMNS
 } OrderColumn;
 
 typedef enum FulfillmentColumn
@@ -64,6 +64,7 @@ typedef struct RowValues
 typedef struct ColumnRule
 {
 	const char *name;
+	Oid			type;
 	ColumnOwner owner;
 	const char *start;			/* of an engine column of text: its value at
 								 * INSERT; others start as zero or NULL */

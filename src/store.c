@@ -42,9 +42,37 @@ static const StoreQuery read_settings = {
 	"SELECT s.layout_version::pg_catalog.int8, s.number_prefix FROM @.settings s", 0, {0}
 };
 
+/*
+ * What of a store can get lost while its rows stay: see sql/upgrade.sql, which
+ * makes it again.
+ */
+static const StoreQuery read_gaps = {
+	"SELECT pg_catalog.format('trigger \"%s\" on table \"%s\"', t.name, t.relation) FROM oms.layout_triggers() t"
+	" WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.pg_trigger g"
+	" WHERE c.relnamespace" EQ "$1 AND c.relname" EQ "t.relation::pg_catalog.name"
+	" AND g.tgrelid" EQ "c.oid AND g.tgname" EQ "t.name::pg_catalog.name AND g.tgenabled" EQ "ANY ('{O,A}'::pg_catalog.\"char\"[]))"
+	" UNION ALL SELECT pg_catalog.format('a default of column \"%s\" of table \"%s\"', d.attribute, d.relation)"
+	" FROM oms.layout_column_defaults() d WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.pg_attribute a"
+	" WHERE c.relnamespace" EQ "$1 AND c.relname" EQ "d.relation::pg_catalog.name"
+	" AND a.attrelid" EQ "c.oid AND a.attname" EQ "d.attribute::pg_catalog.name AND a.atthasdef)"
+	" UNION ALL SELECT 'column \"compiled\" of table \"workflows\"' WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.pg_attribute a"
+	" WHERE c.relnamespace" EQ "$1 AND c.relname" EQ "'workflows'::pg_catalog.name AND a.attrelid" EQ "c.oid"
+	" AND a.attname" EQ "'compiled'::pg_catalog.name AND NOT a.attisdropped)",
+	1, {OIDOID}
+};
+
+static const StoreQuery read_tables = {
+	"SELECT c.oid::pg_catalog.int8 FROM pg_catalog.pg_class c WHERE c.relnamespace" EQ "$1"
+	" AND c.relname" EQ "ANY (ARRAY(SELECT DISTINCT t.relation::pg_catalog.name FROM oms.layout_triggers() t))",
+	1, {OIDOID}
+};
+
 static Store *store_by_oid(Oid namespace_oid);
+static Store *store_in_name_only(Oid namespace_oid);
 static void read_name(Store *store);
+static Oid	settings_of(const Store *store);
 static void read_layout(Store *store);
+static void look_for_gaps(Store *store);
 static void namespace_changed(Datum arg, int cacheid, uint32 hashvalue);
 static void relation_changed(Datum arg, Oid relid);
 
@@ -64,15 +92,28 @@ oms_store_init(void)
 }
 
 /*
- * oms_store_by_name finds the store that a verb names; OM010 where there is
- * none, OM008 where its layout is another.
+ * namespace_argument finds the schema that a verb's first argument names; of its
+ * arguments so many must not be NULL, lest a mistyped variable look like
+ * success.
  */
-Store *
-oms_store_by_name(const char *name)
+static Oid
+namespace_argument(FunctionCallInfo fcinfo, int required)
 {
-	Oid			namespace_oid = get_namespace_oid(name, true);
+	char	   *name;
+	Oid			namespace_oid;
 	AclResult	allowed;
 
+	for (int i = 0; i < required; i++)
+	{
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument %d of function %s must not be null", i + 1,
+							format_procedure(fcinfo->flinfo->fn_oid))));
+	}
+
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	namespace_oid = get_namespace_oid(name, true);
 	if (!OidIsValid(namespace_oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_UNKNOWN_STORE),
@@ -86,26 +127,43 @@ oms_store_by_name(const char *name)
 #endif
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_SCHEMA, name);
-	return store_by_oid(namespace_oid);
+	return namespace_oid;
 }
 
 /*
- * oms_store_argument finds the store that a verb's first argument names; of its
- * arguments so many must not be NULL, lest a mistyped variable look like
- * success.
+ * oms_store_argument finds the store that a verb's first argument names; OM010
+ * where there is none, OM008 where its layout is another or it has gaps.
  */
 Store *
 oms_store_argument(FunctionCallInfo fcinfo, int required)
 {
-	for (int i = 0; i < required; i++)
-	{
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument %d of function %s must not be null", i + 1,
-							format_procedure(fcinfo->flinfo->fn_oid))));
-	}
-	return oms_store_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Store	   *store = oms_store_with_gaps(fcinfo, required);
+
+	if (!store->whole)
+		look_for_gaps(store);
+	return store;
+}
+
+/*
+ * oms_store_with_gaps does the same for what can do without triggers.
+ */
+Store *
+oms_store_with_gaps(FunctionCallInfo fcinfo, int required)
+{
+	return store_by_oid(namespace_argument(fcinfo, required));
+}
+
+/*
+ * oms_store_of_any_layout does the same for what mends a store; of its handle
+ * only name and owner are known.
+ */
+Store *
+oms_store_of_any_layout(FunctionCallInfo fcinfo, int required)
+{
+	Store	   *store = store_in_name_only(namespace_argument(fcinfo, required));
+
+	(void) settings_of(store);
+	return store;
 }
 
 /*
@@ -126,7 +184,41 @@ oms_store_of_trigger(const TriggerData *trigger)
 						RelationGetRelationName(rel), store->name),
 				 errhint("The engine's triggers work on a store's own tables only; "
 						 "use oms.enforce_workflow on others.")));
+	if (rel->rd_rel->relispartition)
+		oms_refuse_parent(rel);
 	return store;
+}
+
+/*
+ * oms_refuse_parent refuses to work on a table that can be written through
+ * another one: of the triggers here, those FOR EACH STATEMENT would not fire.
+ */
+void
+oms_refuse_parent(Relation rel)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("table \"%s\" of a store cannot be a partition or child of another table",
+					RelationGetRelationName(rel)),
+			 errhint("Detach it; to read several stores as one, create a view."),
+			 errtable(rel)));
+}
+
+/*
+ * oms_require_owner_of refuses who does not own the store, in PostgreSQL's words.
+ */
+void
+oms_require_owner_of(const Store *store)
+{
+	bool		is_owner;
+
+#if PG_VERSION_NUM >= 160000
+	is_owner = object_ownercheck(NamespaceRelationId, store->namespace_oid, GetUserId());
+#else
+	is_owner = pg_namespace_ownercheck(store->namespace_oid, GetUserId());
+#endif
+	if (!is_owner)
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SCHEMA, store->name);
 }
 
 /*
@@ -147,6 +239,19 @@ oms_require_trigger(FunctionCallInfo fcinfo, const char *function)
 static Store *
 store_by_oid(Oid namespace_oid)
 {
+	Store	   *store = store_in_name_only(namespace_oid);
+
+	if (!store->set)
+		read_layout(store);
+	return store;
+}
+
+/*
+ * store_in_name_only returns a schema's handle with name and owner fresh.
+ */
+static Store *
+store_in_name_only(Oid namespace_oid)
+{
 	bool		found;
 	Store	   *store = hash_search(stores, &namespace_oid, HASH_ENTER, &found);
 
@@ -157,8 +262,6 @@ store_by_oid(Oid namespace_oid)
 	}
 	if (!store->named)
 		read_name(store);
-	if (!store->set)
-		read_layout(store);
 	return store;
 }
 
@@ -195,7 +298,26 @@ read_name(Store *store)
 	store->owner = form->nspowner;
 	ReleaseSysCache(tuple);
 	store->set = false;
+	store->whole = false;
 	store->named = true;
+}
+
+/*
+ * settings_of returns the OID of a store's table settings; OM010 where the
+ * schema is no store.
+ */
+static Oid
+settings_of(const Store *store)
+{
+	Oid			relid = get_relname_relid("settings", store->namespace_oid);
+
+	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION ||
+		!OidIsValid(get_relname_relid("workflows", store->namespace_oid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_UNKNOWN_STORE),
+				 errmsg("schema \"%s\" is not a store", store->name),
+				 errhint("A store is a schema made by oms.create_store.")));
+	return relid;
 }
 
 /*
@@ -205,18 +327,11 @@ read_name(Store *store)
 static void
 read_layout(Store *store)
 {
-	Oid			relid = get_relname_relid("settings", store->namespace_oid);
 	OwnerScope	scope;
 	int64		version;
 	uint64		changes;
 
-	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION ||
-		!OidIsValid(get_relname_relid("workflows", store->namespace_oid)))
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_UNKNOWN_STORE),
-				 errmsg("schema \"%s\" is not a store", store->name),
-				 errhint("A store is a schema made by oms.create_store.")));
-	store->settings_relid = relid;
+	store->settings_relid = settings_of(store);
 	store->number_sequence = get_relname_relid("order_number", store->namespace_oid);
 	changes = store->settings_changes;
 
@@ -238,8 +353,41 @@ read_layout(Store *store)
 				(errcode(ERRCODE_OMS_STORE_LAYOUT),
 				 errmsg("store \"%s\" has layout " INT64_FORMAT ", but this version of oms works on layout %d",
 						store->name, version, OMS_LAYOUT_VERSION),
-				 errhint("Run SELECT oms.upgrade_store(%s).", quote_literal_cstr(store->name))));
+				 version < OMS_LAYOUT_VERSION ?
+				 errhint("Run SELECT oms.upgrade_store(%s).", quote_literal_cstr(store->name)) :
+				 errhint("Install the version of oms that the store was upgraded by.")));
 	store->set = changes == store->settings_changes;
+}
+
+/*
+ * look_for_gaps refuses a store that has lost what it works by.  Triggers that
+ * are called all the same do not ask, so that owners can mend rows by hand.
+ */
+static void
+look_for_gaps(Store *store)
+{
+	Datum		namespace_oid = ObjectIdGetDatum(store->namespace_oid);
+	uint64		changes;
+	uint64		gaps;
+
+	oms_spi_begin();
+	store->ntables = (int) oms_run_latest(store, &read_tables, &namespace_oid);
+	if (store->ntables > OMS_MAX_TABLES)
+		elog(ERROR, "store \"%s\" has %d tables with triggers", store->name, store->ntables);
+	for (int i = 0; i < store->ntables; i++)
+		store->tables[i] = (Oid) oms_column_int64(i, 1);
+	changes = store->table_changes;
+
+	gaps = oms_run_latest(store, &read_gaps, &namespace_oid);
+	if (gaps > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_STORE_LAYOUT),
+				 errmsg("store \"%s\" lacks %s", store->name, oms_column_text(0, 1)),
+				 gaps == 1 ? 0 :
+				 errdetail("It lacks " UINT64_FORMAT " things in all; a disabled trigger counts.", gaps),
+				 errhint("Run SELECT oms.upgrade_store(%s).", quote_literal_cstr(store->name))));
+	oms_spi_end();
+	store->whole = changes == store->table_changes;
 }
 
 /*
@@ -278,6 +426,15 @@ relation_changed(Datum arg, Oid relid)
 		{
 			store->machines_read = false;
 			store->workflows_changes++;
+		}
+		for (int i = 0; i < store->ntables; i++)
+		{
+			if (!OidIsValid(relid) || relid == store->tables[i])
+			{
+				store->whole = false;
+				store->table_changes++;
+				break;
+			}
 		}
 	}
 }
@@ -343,10 +500,52 @@ oms_leave_owner(const OwnerScope *scope)
 /*
  * oms_in_engine tells whether the engine is acting as the store's owner.  The
  * owner's own statements are not the engine's: what the engine keeps is
- * refused to the owner as well.
+ * refused to the owner as well, also inside an owner's SECURITY DEFINER
+ * function, which changes the user but does not go past forced policies.
  */
 bool
 oms_in_engine(const Store *store)
 {
-	return InLocalUserIdChange() && GetUserId() == store->owner;
+	return InLocalUserIdChange() && InNoForceRLSOperation() && GetUserId() == store->owner;
+}
+
+/*
+ * oms_require_status asks whether the caller may update the column status of a
+ * table, as the executor would ask; SELECT ... FOR UPDATE is content with any
+ * column.
+ */
+void
+oms_require_status(const Store *store, const char *table)
+{
+	Oid			relid = get_relname_relid(table, store->namespace_oid);
+
+	if (OidIsValid(relid) &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_UPDATE) != ACLCHECK_OK &&
+		pg_attribute_aclcheck(relid, get_attnum(relid, "status"), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table);
+}
+
+/*
+ * oms_leave_engine has what follows run as the owner and no more as the engine:
+ * the store's own guards and actions.  Returns the security context to go back
+ * to by oms_enter_engine.
+ */
+int
+oms_leave_engine(void)
+{
+	Oid			user;
+	int			sec_context;
+
+	GetUserIdAndSecContext(&user, &sec_context);
+	SetUserIdAndSecContext(user, sec_context & ~SECURITY_NOFORCE_RLS);
+	return sec_context;
+}
+
+/*
+ * oms_enter_engine undoes oms_leave_engine.  An error needs no such call.
+ */
+void
+oms_enter_engine(int sec_context)
+{
+	SetUserIdAndSecContext(GetUserId(), sec_context);
 }

@@ -11,6 +11,8 @@
 #include "nodes/bitmapset.h"
 #include "utils/hsearch.h"
 
+#define OMS_MAX_TABLES 64
+
 /*
  * What this backend knows of a store.  All of it can be read anew at any time
  * and hangs on the schema's OID, so one store never serves another; the flags
@@ -31,6 +33,10 @@ typedef struct Store
 	Oid			number_sequence;
 	char	   *number_prefix;
 
+	bool		whole;			/* no trigger, default or column is lacking */
+	Oid			tables[OMS_MAX_TABLES]; /* whose triggers those are */
+	int			ntables;
+
 	bool		machines_read;	/* machines holds what workflows says */
 	Oid			workflows_relid;
 	MemoryContext machines_context;
@@ -41,6 +47,7 @@ typedef struct Store
 	/* counted up by each change, so that a reader notices one meanwhile */
 	uint64		settings_changes;
 	uint64		workflows_changes;
+	uint64		table_changes;
 
 	MemoryContext context;		/* of the names above */
 } Store;
@@ -54,14 +61,20 @@ typedef struct OwnerScope
 } OwnerScope;
 
 extern void oms_store_init(void);
-extern Store *oms_store_by_name(const char *name);
 extern Store *oms_store_argument(FunctionCallInfo fcinfo, int required);
+extern Store *oms_store_with_gaps(FunctionCallInfo fcinfo, int required);
+extern Store *oms_store_of_any_layout(FunctionCallInfo fcinfo, int required);
 extern Store *oms_store_of_trigger(const TriggerData *trigger);
+extern void oms_refuse_parent(Relation rel);
+extern void oms_require_owner_of(const Store *store);
 extern void oms_require_trigger(FunctionCallInfo fcinfo, const char *function);
 
 extern int	oms_pin_search_path(Store *store);
 extern void oms_become_owner(Store *store, OwnerScope *scope);
 extern void oms_leave_owner(const OwnerScope *scope);
 extern bool oms_in_engine(const Store *store);
+extern int	oms_leave_engine(void);
+extern void oms_enter_engine(int sec_context);
+extern void oms_require_status(const Store *store, const char *table);
 
 #endif							/* OMS_STORE_H */

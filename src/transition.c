@@ -9,6 +9,7 @@
 
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/rel.h"
 
 #include "oms.h"
@@ -45,18 +46,30 @@ oms_walk_end(Walk *walk)
 }
 
 /*
- * oms_walk_column returns the number of a column that the layout promises.
+ * oms_require_column returns the number of a column that the layout promises,
+ * with its type: the owner of a store may have altered the table, or made one
+ * of another kind fire our functions.
  */
 int
-oms_walk_column(const Walk *walk, const char *name)
+oms_require_column(TupleDesc tupdesc, const char *name, Oid type)
 {
-	int			number = SPI_fnumber(walk->tupdesc, name);
+	int			number = SPI_fnumber(tupdesc, name);
 
-	if (number <= 0)
+	if (number <= 0 || TupleDescAttr(tupdesc, number - 1)->atttypid != type)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_STORE_LAYOUT),
-				 errmsg("column \"%s\" is missing", name)));
+				 errmsg("the table has no column \"%s\" of type %s", name, format_type_be(type)),
+				 errhint("The engine's triggers work on a store's own tables, as oms.create_store makes them.")));
 	return number;
+}
+
+/*
+ * oms_walk_column does so for the table that is walked.
+ */
+int
+oms_walk_column(const Walk *walk, const char *name, Oid type)
+{
+	return oms_require_column(walk->tupdesc, name, type);
 }
 
 /*
@@ -66,7 +79,11 @@ oms_walk_column(const Walk *walk, const char *name)
 Datum
 oms_walk_value(const Walk *walk, int column, bool *isnull)
 {
-	return slot_getattr(walk->slot, column, isnull);
+	Form_pg_attribute attribute = TupleDescAttr(walk->tupdesc, column - 1);
+	Datum		value = slot_getattr(walk->slot, column, isnull);
+
+	/* the row may be gone once the walk goes on */
+	return *isnull ? (Datum) 0 : datumCopy(value, attribute->attbyval, attribute->attlen);
 }
 
 char *

@@ -20,7 +20,8 @@ typedef struct Walk
 extern void oms_walk_begin(Walk *walk, const TriggerData *trigger, Tuplestorestate *rows);
 extern bool oms_walk_next(Walk *walk);
 extern void oms_walk_end(Walk *walk);
-extern int	oms_walk_column(const Walk *walk, const char *name);
+extern int	oms_walk_column(const Walk *walk, const char *name, Oid type);
+extern int	oms_require_column(TupleDesc tupdesc, const char *name, Oid type);
 extern Datum oms_walk_value(const Walk *walk, int column, bool *isnull);
 extern char *oms_walk_text(const Walk *walk, int column);
 extern int64 oms_walk_int64(const Walk *walk, int column);

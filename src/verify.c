@@ -8,23 +8,24 @@
  */
 #include "postgres.h"
 
-#include "commands/extension.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
 #include "store.h"
+#include "workflow.h"
 
 PG_FUNCTION_INFO_V1(oms_verify_store);
-PG_FUNCTION_INFO_V1(oms_require_no_extension_script);
+PG_FUNCTION_INFO_V1(oms_workflow_is_readable);
 
 typedef struct Rule
 {
 	const char *name;
-	const char *query;			/* "@." stands for the store */
+	const char *query;			/* see spell */
 } Rule;
 
 static const Rule rules[] = {
@@ -96,14 +97,20 @@ static const Rule rules[] = {
 		" WHEN o.captured > 0 AND o.refunded >= o.captured THEN 'refunded' WHEN o.captured > 0 AND o.refunded > 0 THEN 'partially_refunded'"
 		" WHEN o.captured > 0 AND o.captured >= o.total - o.credited THEN 'paid' WHEN o.captured > 0 THEN 'partially_paid'"
 	" WHEN o.authorized > 0 THEN 'authorized' WHEN o.placed_at IS NOT NULL AND o.total = 0 THEN 'paid' ELSE 'unpaid' END)"},
+	{"every workflow can be read",
+	"SELECT w.name FROM @.workflows w WHERE NOT oms.workflow_is_readable(w.definition)"},
 	{"every row is in a state of its workflow",
-		"SELECT o.number, o.status FROM @.orders o JOIN @.workflows w ON w.name = o.workflow"
-		" WHERE w.entity <> 'order' OR NOT EXISTS (SELECT FROM oms.states(w.compiled) s WHERE s.state = o.status)"
-		" UNION ALL SELECT f.number, f.status FROM @.fulfillments f JOIN @.workflows w ON w.name = f.workflow"
-	" WHERE w.entity <> 'fulfillment' OR NOT EXISTS (SELECT FROM oms.states(w.compiled) s WHERE s.state = f.status)"},
+		"WITH s AS MATERIALIZED (SELECT w.name, w.entity, s.state FROM @.workflows w,"
+		" oms.states(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) s)"
+		" SELECT o.number, o.status FROM @.orders o"
+		" WHERE NOT EXISTS (SELECT FROM s WHERE s.name = o.workflow AND s.entity = 'order' AND s.state = o.status)"
+		" UNION ALL SELECT f.number, f.status FROM @.fulfillments f"
+	" WHERE NOT EXISTS (SELECT FROM s WHERE s.name = f.workflow AND s.entity = 'fulfillment' AND s.state = f.status)"},
 	{"closed orders are in a final state, others are not",
-		"SELECT o.number, o.status FROM @.orders o JOIN @.workflows w ON w.name = o.workflow JOIN LATERAL oms.states(w.compiled) s"
-	" ON s.state = o.status WHERE s.is_final <> (o.closed_at IS NOT NULL)"},
+		"WITH s AS MATERIALIZED (SELECT w.name, s.state, s.is_final FROM @.workflows w,"
+		" oms.states(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) s)"
+		" SELECT o.number, o.status FROM @.orders o JOIN s ON s.name = o.workflow AND s.state = o.status"
+	" WHERE s.is_final <> (o.closed_at IS NOT NULL)"},
 	{"the log's last word is the status",
 		"SELECT o.number, o.status, e.to_status FROM @.orders o LEFT JOIN LATERAL (SELECT e.to_status FROM @.order_events e"
 		" WHERE e.order_id = o.id AND e.entity_id = o.id AND e.event IN ('created', 'moved', 'imported') ORDER BY e.id DESC LIMIT 1) e ON true"
@@ -113,32 +120,34 @@ static const Rule rules[] = {
 		" WHERE e.order_id = f.order_id AND e.entity_id = f.id AND e.event IN ('created', 'moved', 'imported') ORDER BY e.id DESC LIMIT 1) e ON true"
 	" WHERE e.to_status IS DISTINCT FROM f.status"},
 	{"the store's triggers are there and enabled",
-		"SELECT v.relname, v.tgname FROM (VALUES "
-		"('addresses','oms_guard'), ('channels','oms_fixed'), ('channels','oms_guard'), "
-		"('customers','oms_fixed'), ('fulfillment_lines','oms_guard'), ('fulfillment_lines','oms_truncate'), "
-		"('fulfillments','oms_act_insert'), ('fulfillments','oms_act_update'), ('fulfillments','oms_guard'), "
-		"('fulfillments','oms_recheck'), ('fulfillments','oms_truncate'), ('locations','oms_fixed'), "
-		"('methods','oms_fixed'), ('methods','oms_guard'), ('order_charges','oms_act_delete'), "
-		"('order_charges','oms_act_insert'), ('order_charges','oms_recheck'), "
-		"('order_charges','oms_truncate'), ('order_events','oms_insert'), ('order_events','oms_log'), "
-		"('order_events','oms_truncate'), ('order_holds','oms_act_delete'), "
-		"('order_holds','oms_act_insert'), ('order_holds','oms_act_update'), ('order_holds','oms_guard'), "
-		"('order_holds','oms_truncate'), ('order_lines','oms_act_delete'), ('order_lines','oms_act_insert'), "
-		"('order_lines','oms_engine'), ('order_lines','oms_guard'), ('order_lines','oms_insert'), "
-		"('order_lines','oms_recheck'), ('order_lines','oms_truncate'), ('orders','oms_act_insert'), "
-		"('orders','oms_act_update'), ('orders','oms_guard'), ('orders','oms_recheck'), "
-		"('orders','oms_truncate'), ('reasons','oms_fixed'), ('settings','oms_invalidate'), "
-		"('settings','oms_keep'), ('settings','oms_truncate'), ('skus','oms_fixed'), ('skus','oms_guard'), "
-		"('stock','oms_engine'), ('stock','oms_fixed'), ('stock','oms_insert'), ('stock','oms_keep'), "
-		"('stock','oms_truncate'), ('stock_movements','oms_act'), ('stock_movements','oms_guard'), "
-		"('stock_movements','oms_truncate'), ('workflows','oms_guard'), ('workflows','oms_invalidate')"
-		") v(relname, tgname) LEFT JOIN (pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid"
-		" AND c.relnamespace = '@'::pg_catalog.regnamespace) ON c.relname = v.relname AND t.tgname = v.tgname"
-	" WHERE t.oid IS NULL OR t.tgenabled = 'D' OR (t.tgname = 'oms_invalidate' AND t.tgenabled <> 'A')"},
+	"SELECT object, statement FROM oms.layout_repairs(@) WHERE kind = 'trigger'"},
+	{"the store's functions, defaults and column compiled are there",
+	"SELECT object, statement FROM oms.layout_repairs(@) WHERE kind <> 'trigger'"},
+	{"foreign keys are enforced",
+		"SELECT k.conrelid::pg_catalog.regclass AS relation, k.conname FROM pg_catalog.pg_constraint k WHERE k.contype = 'f'"
+		" AND k.connamespace = '@'::pg_catalog.regnamespace AND EXISTS (SELECT FROM pg_catalog.pg_trigger t"
+	" WHERE t.tgconstraint = k.oid AND t.tgenabled <> 'O')"},
+	{"what belongs to an order has one",
+		"SELECT 'order_lines' AS table_name, l.id FROM @.order_lines l WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = l.order_id)"
+		" UNION ALL SELECT 'order_charges', c.id FROM @.order_charges c WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = c.order_id)"
+		" UNION ALL SELECT 'order_holds', h.id FROM @.order_holds h WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = h.order_id)"
+		" UNION ALL SELECT 'fulfillments', f.id FROM @.fulfillments f WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = f.order_id)"
+		" UNION ALL SELECT 'fulfillment_lines', l.id FROM @.fulfillment_lines l WHERE NOT EXISTS"
+		" (SELECT FROM @.fulfillments f JOIN @.order_lines ol ON ol.order_id = f.order_id"
+		" WHERE f.id = l.fulfillment_id AND ol.id = l.order_line_id)"
+		" UNION ALL SELECT DISTINCT 'order_events', e.entity_id FROM @.order_events e WHERE e.entity = 'fulfillment'"
+	" AND NOT EXISTS (SELECT FROM @.fulfillments f WHERE f.id = e.entity_id)"},
+	{"no table is a part of another, past whose triggers it could be written",
+		"SELECT i.inhrelid::pg_catalog.regclass AS child, i.inhparent::pg_catalog.regclass AS parent FROM pg_catalog.pg_inherits i"
+		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
+		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
+		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'orders', 'order_lines',"
+	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines'))"},
 };
 
 /*
- * spell writes the store's name into a rule: "@." as a schema, '@' as a text.
+ * spell writes the store's name into a rule: "@." as a schema, '@' as the same in
+ * a text, "(@)" as the name itself.
  */
 static char *
 spell(const Store *store, const char *text)
@@ -155,6 +164,11 @@ spell(const Store *store, const char *text)
 			appendStringInfoString(&buffer, quote_literal_cstr(store->quoted_name));
 			text += 2;
 		}
+		else if (strncmp(text, "(@)", 3) == 0)
+		{
+			appendStringInfo(&buffer, "(%s)", quote_literal_cstr(store->name));
+			text += 2;
+		}
 		else
 			appendStringInfoChar(&buffer, *text);
 	}
@@ -167,10 +181,19 @@ spell(const Store *store, const char *text)
 Datum
 oms_verify_store(PG_FUNCTION_ARGS)
 {
-	Store	   *store = oms_store_argument(fcinfo, 1);
+	Store	   *store = oms_store_with_gaps(fcinfo, 1);
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			guc_level;
 
 	InitMaterializedSRF(fcinfo, 0);
+
+	/*
+	 * neither the caller's path nor the store, whose owner could have made an
+	 * operator that fits better than PostgreSQL's own
+	 */
+	guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	oms_spi_begin();
 	for (int i = 0; i < (int) lengthof(rules); i++)
 	{
@@ -186,20 +209,19 @@ oms_verify_store(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	oms_spi_end();
+	AtEOXact_GUC(true, guc_level);
 	return (Datum) 0;
 }
 
 /*
- * oms_require_no_extension_script refuses to make a store's tables while an
- * extension's script runs: they would become members of that extension.
+ * oms_workflow_is_readable is oms.workflow_is_readable(definition): a cast to
+ * the type would end the whole report with its error.
  */
 Datum
-oms_require_no_extension_script(PG_FUNCTION_ARGS)
+oms_workflow_is_readable(PG_FUNCTION_ARGS)
 {
-	if (creating_extension)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("a store cannot be made by an extension's script"),
-				 errhint("Its tables would belong to the extension; make it afterwards.")));
-	PG_RETURN_VOID();
+	text	   *definition = PG_GETARG_TEXT_PP(0);
+	WorkflowError error;
+
+	PG_RETURN_BOOL(oms_workflow_parse(VARDATA_ANY(definition), VARSIZE_ANY_EXHDR(definition), &error) != NULL);
 }

@@ -1,0 +1,63 @@
+-- Two stores of the same tables: shop, and plain without our triggers
+--
+-- Variable skus: how many.  Two locations hold each of them.
+\set ON_ERROR_STOP 1
+\set QUIET 1
+SET client_min_messages = warning;
+SET synchronous_commit = off;
+
+CREATE EXTENSION oms;
+CREATE SCHEMA bench;
+SELECT oms.create_store('shop'), oms.create_store('plain') \g /dev/null
+
+INSERT INTO shop.channels (code, name) VALUES ('web', 'Web shop');
+INSERT INTO shop.locations (code, name, priority) VALUES ('east', 'East', 10), ('west', 'West', 20);
+INSERT INTO shop.skus (code, name, tracked) SELECT 'SKU-' || 10000 + i, 'Number ' || i, true FROM generate_series(1, :skus) i;
+INSERT INTO shop.skus (code, name, tracked) VALUES ('HOT', 'What everybody wants', true);
+INSERT INTO shop.stock_movements (sku, location, kind, quantity)
+	SELECT s.code, l.code, 'receipt', 1000000000 FROM shop.skus s, shop.locations l;
+
+INSERT INTO plain.channels SELECT * FROM shop.channels;
+INSERT INTO plain.locations SELECT * FROM shop.locations;
+INSERT INTO plain.skus SELECT * FROM shop.skus;
+INSERT INTO plain.stock_movements (sku, location, kind, quantity)
+	SELECT s.code, l.code, 'receipt', 1000000000 FROM plain.skus s, plain.locations l;
+
+-- the triggers go, foreign keys' stay; so do defaults, checks and indexes
+DO $$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN SELECT tgname, tgrelid::regclass AS tab FROM pg_trigger
+		JOIN pg_class c ON c.oid = tgrelid
+		WHERE relnamespace = 'plain'::regnamespace AND NOT tgisinternal
+	LOOP
+		EXECUTE format('DROP TRIGGER %I ON %s', t.tgname, t.tab);
+	END LOOP;
+END $$;
+DROP FUNCTION plain.place_order(jsonb);
+
+-- what the session's backend has used so far
+CREATE FUNCTION bench.used(OUT cpu bigint, OUT elapsed bigint, OUT wal bigint) LANGUAGE sql AS $$
+	SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint, (extract(epoch FROM clock_timestamp()) * 1e6)::bigint,
+		(pg_current_wal_insert_lsn() - '0/0')::bigint
+$$;
+CREATE UNLOGGED TABLE bench.samples (run text, n integer, cpu bigint);
+CREATE FUNCTION bench.sample(run text, n integer) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO bench.samples SELECT run, n, cpu FROM bench.used()
+$$;
+
+-- what each order used
+CREATE UNLOGGED TABLE bench.costs (plans text, round integer, what text, cpu bigint, elapsed bigint, wal bigint);
+
+-- what pgbench says of its runs
+CREATE UNLOGGED TABLE bench.results (
+	what text,
+	plans text,
+	fsync text,
+	clients integer,
+	round integer,
+	tps numeric,
+	p50 numeric,
+	p99 numeric
+);
