@@ -38,7 +38,7 @@ static const StoreQuery find_reason = {
 
 static const StoreQuery read_lines = {
 	"SELECT l.id, l.line_no::pg_catalog.int8, l.short, l.backordered, l.allocated FROM @.order_lines l"
-	" WHERE l.order_id" EQ "$1 ORDER BY l.line_no",
+	" WHERE l.order_id" EQ "$1 ORDER BY l.id",
 	1, {UUIDOID}
 };
 
@@ -255,16 +255,15 @@ find_sources(Store *store, const pg_uuid_t *order_id, int *count)
 }
 
 /*
- * find_line finds a line by id.
+ * find_line finds a line by id, by which they are sorted.
  */
 static LineCancel *
 find_line(LineCancel *lines, int count, const pg_uuid_t *id)
 {
-	for (int i = 0; i < count; i++)
-	{
-		if (oms_uuid_cmp(&lines[i], id) == 0)
-			return &lines[i];
-	}
+	LineCancel *line = bsearch(id, lines, count, sizeof(LineCancel), oms_uuid_cmp);
+
+	if (line)
+		return line;
 	elog(ERROR, "a fulfillment holds a line of another order");
 }
 

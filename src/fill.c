@@ -20,16 +20,26 @@
 #include "sourcing.h"
 #include "units.h"
 
+/*
+ * The orders that so many units of each SKU can serve, in the order in which
+ * they are served: those before whom others wait for less than that.
+ */
+#define SERVABLE \
+	"(SELECT q.order_id FROM (SELECT l.order_id, l.sku, pg_catalog.sum(l.short) OVER (PARTITION BY l.sku" \
+	" ORDER BY o.priority, o.placed_at, o.id, l.line_no)" MINUS "l.short AS before" \
+	" FROM @.order_lines l JOIN @.orders o ON o.id" EQ "l.order_id WHERE l.sku" EQ "ANY ($1) AND l.short" GT "0) q" \
+	" JOIN ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS w(sku, units) ON w.sku" EQ "q.sku" \
+	" WHERE q.before" LT "(w.units" PLUS "COALESCE((SELECT pg_catalog.sum(s.available) FROM @.stock s" \
+	" WHERE s.sku" EQ "q.sku AND s.available" GT "0), 0)))"
+
 static const StoreQuery lock_waiting = {
-	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY (SELECT l.order_id FROM @.order_lines l WHERE l.sku" EQ "ANY ($1)"
-	" AND l.short" GT "0) ORDER BY o.id FOR NO KEY UPDATE",
-	1, {TEXTARRAYOID}
+	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY " SERVABLE " ORDER BY o.id FOR NO KEY UPDATE OF o",
+	2, {TEXTARRAYOID, INT8ARRAYOID}
 };
 
 static const StoreQuery lock_waiting_at_hand = {
-	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY (SELECT l.order_id FROM @.order_lines l WHERE l.sku" EQ "ANY ($1)"
-	" AND l.short" GT "0) ORDER BY o.id FOR NO KEY UPDATE SKIP LOCKED",
-	1, {TEXTARRAYOID}
+	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY " SERVABLE " ORDER BY o.id FOR NO KEY UPDATE OF o SKIP LOCKED",
+	2, {TEXTARRAYOID, INT8ARRAYOID}
 };
 
 static const StoreQuery read_waiting = {
@@ -53,14 +63,14 @@ static const StoreQuery release_stock_holds = {
 };
 
 /*
- * oms_fill_lock locks the orders that wait for units of these SKUs and returns
- * their ids.
+ * oms_fill_lock locks the orders that wait for units of these SKUs, as many as
+ * can be served, and returns their ids.
  */
 Array *
-oms_fill_lock(Store *store, const Array *skus, bool may_wait)
+oms_fill_lock(Store *store, const Array *skus, const Array *units, bool may_wait)
 {
 	uint64		count = oms_run(store, may_wait ? &lock_waiting : &lock_waiting_at_hand,
-								(Datum[]) {oms_array_datum(skus)});
+								(Datum[]) {oms_array_datum(skus), oms_array_datum(units)});
 	Array	   *ids = oms_array(UUIDOID, count);
 
 	for (uint64 i = 0; i < count; i++)

@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "store.h"
 
-extern Array *oms_fill_lock(Store *store, const Array *skus, bool may_wait);
+extern Array *oms_fill_lock(Store *store, const Array *skus, const Array *units, bool may_wait);
 extern void oms_release_stock_holds(Store *store, const Array *order_ids);
 extern void oms_fill(Store *store, const Array *skus, const Array *order_ids);
 

@@ -255,22 +255,18 @@ lock_without_waiting(Store *store, const Allocation *list, int count)
 	{
 		const StoreQuery *query = pass == 0 ? &lock_allocations : &lock_their_orders;
 		Array	   *wanted = pass == 0 ? ids : orders;
+		pg_uuid_t  *locked;
 		uint64		found;
 
 		for (int i = 0; i < count; i++)
 			oms_array_add_uuid(wanted, pass == 0 ? &list[i].fulfillment_id : &list[i].order_id);
 		found = oms_run(store, query, (Datum[]) {oms_array_datum(wanted)});
+		locked = palloc_extended(Max(1, found) * sizeof(pg_uuid_t), MCXT_ALLOC_HUGE);
+		for (uint64 j = 0; j < found; j++)
+			locked[j] = oms_column_uuid(j, 1);
 		for (int i = 0; i < count; i++)
 		{
-			bool		locked = false;
-
-			for (uint64 j = 0; !locked && j < found; j++)
-			{
-				pg_uuid_t	id = oms_column_uuid(j, 1);
-
-				locked = oms_uuid_cmp(DatumGetUUIDP(wanted->values[i]), &id) == 0;
-			}
-			if (!locked)
+			if (!bsearch(DatumGetUUIDP(wanted->values[i]), locked, found, sizeof(pg_uuid_t), oms_uuid_cmp))
 				oms_busy(list[i].number);
 		}
 	}
@@ -288,14 +284,10 @@ require_unchanged(Store *store, const StockLevel *level, const Allocation *list,
 
 	for (int i = 0; i < count; i++)
 	{
-		bool		same = false;
+		const Allocation *same = bsearch(&list[i], now, nnow, sizeof(Allocation), compare_allocations);
 
-		for (int j = 0; j < nnow && !same; j++)
-			same = oms_uuid_cmp(&now[j].fulfillment_id, &list[i].fulfillment_id) == 0 &&
-				oms_uuid_cmp(&now[j].line_id, &list[i].line_id) == 0 &&
-				now[j].quantity == list[i].quantity && now[j].whole == list[i].whole &&
-				strcmp(now[j].status, list[i].status) == 0;
-		if (!same)
+		if (!same || same->quantity != list[i].quantity || same->whole != list[i].whole ||
+			strcmp(same->status, list[i].status) != 0)
 			oms_busy(list[i].number);
 	}
 }

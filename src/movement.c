@@ -257,27 +257,31 @@ apply_fact(Fact *fact, StockLevel *level)
 }
 
 /*
- * arrived_skus lists the SKUs of which there may be more afterwards.
+ * note_arrivals lists the SKUs of which there may be more afterwards, and by
+ * how many units at most.
  */
-static Array *
-arrived_skus(const Fact *facts, int count)
+static void
+note_arrivals(const Fact *facts, int count, Array *skus, Array *units)
 {
 	static const char *const kinds[] = {"receipt", "return", "transfer_in", "adjustment", "count", "unquarantine"};
-	Array	   *skus = oms_array(TEXTOID, 8);
 	const char *last = NULL;
 
 	for (int i = 0; i < count; i++)
 	{
 		for (int k = 0; k < (int) lengthof(kinds); k++)
 		{
-			if (strcmp(facts[i].kind, kinds[k]) != 0 || facts[i].quantity <= 0 ||
-				(last && strcmp(last, facts[i].sku) == 0))
+			if (strcmp(facts[i].kind, kinds[k]) != 0 || facts[i].quantity <= 0)
 				continue;
-			last = facts[i].sku;
-			oms_array_add_text(skus, last);
+			if (!last || strcmp(last, facts[i].sku) != 0)
+			{
+				last = facts[i].sku;
+				oms_array_add_text(skus, last);
+				oms_array_add_int64(units, 0);
+			}
+			units->values[units->count - 1] =
+				Int64GetDatum(DatumGetInt64(units->values[units->count - 1]) + facts[i].quantity);
 		}
 	}
-	return skus;
 }
 
 /*
@@ -299,12 +303,13 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		int			level = -1;
 
 		bool		by_engine = oms_in_engine(store);
-		Array	   *arrived;
+		Array	   *arrived = oms_array(TEXTOID, 8);
+		Array	   *units = oms_array(INT8OID, 8);
 		Array	   *waiting;
 
 		oms_become_owner(store, &scope);
-		arrived = arrived_skus(facts, count);
-		waiting = oms_fill_lock(store, arrived, !by_engine);
+		note_arrivals(facts, count, arrived, units);
+		waiting = oms_fill_lock(store, arrived, units, !by_engine);
 		levels = lock_levels(store, facts, count, by_engine, &nlevels);
 		for (int i = 0; i < count; i++)
 		{

@@ -43,29 +43,27 @@ static const StoreQuery read_settings = {
 };
 
 /*
- * What of a store can get lost while its rows stay: see sql/upgrade.sql, which
- * makes it again.
+ * What verbs need of what can get lost while rows stay: so many triggers, these
+ * defaults.  sql/upgrade.sql says which they are and makes them again; a number
+ * that does not agree makes every verb fail.
  */
-static const StoreQuery read_gaps = {
-	"SELECT pg_catalog.format('trigger \"%s\" on table \"%s\"', t.name, t.relation) FROM oms.layout_triggers() t"
-	" WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.pg_trigger g"
-	" WHERE c.relnamespace" EQ "$1 AND c.relname" EQ "t.relation::pg_catalog.name"
-	" AND g.tgrelid" EQ "c.oid AND g.tgname" EQ "t.name::pg_catalog.name AND g.tgenabled" EQ "ANY ('{O,A}'::pg_catalog.\"char\"[]))"
-	" UNION ALL SELECT pg_catalog.format('a default of column \"%s\" of table \"%s\"', d.attribute, d.relation)"
-	" FROM oms.layout_column_defaults() d WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.pg_attribute a"
-	" WHERE c.relnamespace" EQ "$1 AND c.relname" EQ "d.relation::pg_catalog.name"
-	" AND a.attrelid" EQ "c.oid AND a.attname" EQ "d.attribute::pg_catalog.name AND a.atthasdef)"
-	" UNION ALL SELECT 'column \"compiled\" of table \"workflows\"' WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c, pg_catalog.pg_attribute a"
-	" WHERE c.relnamespace" EQ "$1 AND c.relname" EQ "'workflows'::pg_catalog.name AND a.attrelid" EQ "c.oid"
-	" AND a.attname" EQ "'compiled'::pg_catalog.name AND NOT a.attisdropped)",
-	1, {OIDOID}
+typedef struct Fittings
+{
+	const char *table;
+	int			ntriggers;
+	const char *defaults[2];
+} Fittings;
+
+static const Fittings fittings[] = {
+	{"settings", 3, {NULL}}, {"workflows", 2, {"compiled"}}, {"methods", 2, {NULL}}, {"channels", 2, {NULL}},
+	{"locations", 1, {NULL}}, {"skus", 2, {NULL}}, {"reasons", 1, {NULL}}, {"customers", 1, {"id"}},
+	{"addresses", 1, {"id"}}, {"stock", 5, {NULL}}, {"stock_movements", 3, {"actor"}},
+	{"orders", 5, {"id"}}, {"order_lines", 7, {"id"}}, {"order_charges", 4, {"id"}},
+	{"order_holds", 5, {"id", "placed_by"}}, {"order_events", 3, {NULL}},
+	{"fulfillments", 5, {"id"}}, {"fulfillment_lines", 2, {"id"}},
 };
 
-static const StoreQuery read_tables = {
-	"SELECT c.oid::pg_catalog.int8 FROM pg_catalog.pg_class c WHERE c.relnamespace" EQ "$1"
-	" AND c.relname" EQ "ANY (ARRAY(SELECT DISTINCT t.relation::pg_catalog.name FROM oms.layout_triggers() t))",
-	1, {OIDOID}
-};
+StaticAssertDecl(lengthof(fittings) <= OMS_MAX_TABLES, "a store's handle has room for its tables");
 
 static Store *store_by_oid(Oid namespace_oid);
 static Store *store_in_name_only(Oid namespace_oid);
@@ -73,6 +71,7 @@ static void read_name(Store *store);
 static Oid	settings_of(const Store *store);
 static void read_layout(Store *store);
 static void look_for_gaps(Store *store);
+static const char *gap_of(Relation rel, const Fittings *fitting);
 static void namespace_changed(Datum arg, int cacheid, uint32 hashvalue);
 static void relation_changed(Datum arg, Oid relid);
 
@@ -366,28 +365,57 @@ read_layout(Store *store)
 static void
 look_for_gaps(Store *store)
 {
-	Datum		namespace_oid = ObjectIdGetDatum(store->namespace_oid);
 	uint64		changes;
-	uint64		gaps;
 
-	oms_spi_begin();
-	store->ntables = (int) oms_run_latest(store, &read_tables, &namespace_oid);
-	if (store->ntables > OMS_MAX_TABLES)
-		elog(ERROR, "store \"%s\" has %d tables with triggers", store->name, store->ntables);
+	store->ntables = lengthof(fittings);
 	for (int i = 0; i < store->ntables; i++)
-		store->tables[i] = (Oid) oms_column_int64(i, 1);
+		store->tables[i] = get_relname_relid(fittings[i].table, store->namespace_oid);
 	changes = store->table_changes;
 
-	gaps = oms_run_latest(store, &read_gaps, &namespace_oid);
-	if (gaps > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_STORE_LAYOUT),
-				 errmsg("store \"%s\" lacks %s", store->name, oms_column_text(0, 1)),
-				 gaps == 1 ? 0 :
-				 errdetail("It lacks " UINT64_FORMAT " things in all; a disabled trigger counts.", gaps),
-				 errhint("Run SELECT oms.upgrade_store(%s).", quote_literal_cstr(store->name))));
-	oms_spi_end();
+	for (int i = 0; i < store->ntables; i++)
+	{
+		/* PostgreSQL has read it or soon will; a lock would wait for others */
+		Relation	rel = OidIsValid(store->tables[i]) ? RelationIdGetRelation(store->tables[i]) : NULL;
+		const char *gap = rel ? gap_of(rel, &fittings[i]) : "its rows";
+
+		if (gap)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_STORE_LAYOUT),
+					 errmsg("store \"%s\" has lost what it works by: table \"%s\" lacks %s",
+							store->name, fittings[i].table, gap),
+					 errhint("Run SELECT oms.upgrade_store(%s).", quote_literal_cstr(store->name))));
+		RelationClose(rel);
+	}
 	store->whole = changes == store->table_changes;
+}
+
+/*
+ * gap_of tells what a table lacks of its fittings, NULL where nothing.
+ */
+static const char *
+gap_of(Relation rel, const Fittings *fitting)
+{
+	int			ntriggers = 0;
+
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (strncmp(trigger->tgname, "oms_", 4) == 0 && !trigger->tgisinternal &&
+			(trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN || trigger->tgenabled == TRIGGER_FIRES_ALWAYS))
+			ntriggers++;
+	}
+	if (ntriggers < fitting->ntriggers)
+		return "triggers, or they are disabled";
+
+	for (int i = 0; i < (int) lengthof(fitting->defaults) && fitting->defaults[i]; i++)
+	{
+		AttrNumber	number = get_attnum(RelationGetRelid(rel), fitting->defaults[i]);
+
+		if (number == InvalidAttrNumber || !TupleDescAttr(RelationGetDescr(rel), number - 1)->atthasdef)
+			return psprintf("a default of column \"%s\"", fitting->defaults[i]);
+	}
+	return NULL;
 }
 
 /*

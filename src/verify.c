@@ -112,13 +112,13 @@ static const Rule rules[] = {
 		" SELECT o.number, o.status FROM @.orders o JOIN s ON s.name = o.workflow AND s.state = o.status"
 	" WHERE s.is_final <> (o.closed_at IS NOT NULL)"},
 	{"the log's last word is the status",
-		"SELECT o.number, o.status, e.to_status FROM @.orders o LEFT JOIN LATERAL (SELECT e.to_status FROM @.order_events e"
-		" WHERE e.order_id = o.id AND e.entity_id = o.id AND e.event IN ('created', 'moved', 'imported') ORDER BY e.id DESC LIMIT 1) e ON true"
-	" WHERE e.to_status IS DISTINCT FROM o.status"},
+		"SELECT o.number, o.status, e.to_status FROM @.orders o LEFT JOIN (SELECT DISTINCT ON (e.entity_id) e.entity_id, e.to_status"
+		" FROM @.order_events e WHERE e.event IN ('created', 'moved', 'imported') ORDER BY e.entity_id, e.id DESC) e"
+	" ON e.entity_id = o.id WHERE e.to_status IS DISTINCT FROM o.status"},
 	{"the log's last word on fulfillments is the status",
-		"SELECT f.number, f.status, e.to_status FROM @.fulfillments f LEFT JOIN LATERAL (SELECT e.to_status FROM @.order_events e"
-		" WHERE e.order_id = f.order_id AND e.entity_id = f.id AND e.event IN ('created', 'moved', 'imported') ORDER BY e.id DESC LIMIT 1) e ON true"
-	" WHERE e.to_status IS DISTINCT FROM f.status"},
+		"SELECT f.number, f.status, e.to_status FROM @.fulfillments f LEFT JOIN (SELECT DISTINCT ON (e.entity_id) e.entity_id, e.to_status"
+		" FROM @.order_events e WHERE e.event IN ('created', 'moved', 'imported') ORDER BY e.entity_id, e.id DESC) e"
+	" ON e.entity_id = f.id WHERE e.to_status IS DISTINCT FROM f.status"},
 	{"the store's triggers are there and enabled",
 	"SELECT object, statement FROM oms.layout_repairs(@) WHERE kind = 'trigger'"},
 	{"the store's functions, defaults and column compiled are there",

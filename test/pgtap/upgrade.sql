@@ -140,6 +140,23 @@ SELECT pg_temp.damage(s, '^the store''s functions, defaults and column compiled 
 	'COMMENT ON FUNCTION shop.split_fulfillment(uuid, jsonb) IS NULL',
 	'CREATE OR REPLACE FUNCTION shop.cancel_lines(order_id uuid, lines jsonb DEFAULT NULL, reason text DEFAULT NULL) RETURNS bigint LANGUAGE sql AS ''SELECT 0::bigint''']) AS s;
 
+-- verbs miss every trigger and default
+CREATE FUNCTION pg_temp.placing_without(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	outcome text;
+BEGIN
+	BEGIN
+		EXECUTE statement;
+		outcome := pg_temp.place('shop');
+		RAISE 'undo';
+	EXCEPTION WHEN raise_exception THEN
+		RETURN outcome;
+	END;
+END $$;
+SELECT is(pg_temp.placing_without(format('DROP TRIGGER %I ON shop.%I', name, relation)), 'OM008 upgrade_store', 'a store without ' || name || ' on ' || relation) FROM oms.layout_triggers();
+SELECT is(pg_temp.placing_without(format('ALTER TABLE shop.%I ALTER COLUMN %I DROP DEFAULT', relation, attribute)), 'OM008 upgrade_store', 'a store without a default of ' || relation || '.' || attribute) FROM oms.layout_column_defaults();
+SELECT is(pg_temp.place('shop'), 'P0001', 'all of that has been undone');
+
 -- a renamed store: its functions call the new name, whoever has the old one now
 ALTER SCHEMA shop RENAME TO "Shop, ""EU""";
 SELECT oms.create_store('shop');
@@ -163,7 +180,7 @@ DROP EXTENSION oms CASCADE;
 SELECT is((SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE c.relnamespace = 'shop'::regnamespace AND t.tgname LIKE 'oms\_%'), 0::bigint, 'DROP EXTENSION CASCADE takes the triggers');
 CREATE EXTENSION oms;
 SELECT is(pg_temp.place('shop'), 'OM008 upgrade_store', 'such a store is refused');
-SELECT throws_like($$ SELECT oms.cancel_lines('shop', oms.uuid7()) $$, 'store "shop" lacks trigger "oms%" on table "%"', 'with a message that names what is lacking');
+SELECT throws_like($$ SELECT oms.cancel_lines('shop', oms.uuid7()) $$, 'store "shop" has lost what it works by: table "%" lacks %', 'with a message that names what is lacking');
 SELECT throws_ok(format($$ SELECT oms.split_fulfillment('shop', oms.uuid7(), '[]') $$), 'OM008', NULL, 'whatever the verb');
 SELECT matches(pg_temp.broken('shop'), '^the store''s functions, defaults and column compiled are there: \d+; the store''s triggers are there and enabled: \d+$', 'verify_store works on it and says what is lacking');
 SELECT lives_ok($$ SELECT oms.upgrade_store('shop') $$, 'upgrade_store');
