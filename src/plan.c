@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
@@ -30,7 +31,7 @@
 
 typedef struct PlanEntry
 {
-	const StoreQuery *query;	/* key: the query's address */
+	uintptr_t	key;			/* see key_of */
 	SPIPlanPtr	plan;
 } PlanEntry;
 
@@ -164,11 +165,23 @@ make_plan(SPIPlanPtr plan)
 }
 
 /*
+ * key_of returns under what a query's plan is kept: its address, and whether
+ * policies that are forced on the owner are passed over.  Those are part of a
+ * plan, and the plan cache asks for the user only.
+ */
+static uintptr_t
+key_of(const StoreQuery *query)
+{
+	return (uintptr_t) query | (InNoForceRLSOperation() ? 1 : 0);
+}
+
+/*
  * prepared returns the query's plan for this store, made or remade as needed.
  */
 static SPIPlanPtr
 prepared(Store *store, const StoreQuery *query)
 {
+	uintptr_t	key = key_of(query);
 	PlanEntry  *entry;
 	bool		found;
 
@@ -176,14 +189,14 @@ prepared(Store *store, const StoreQuery *query)
 	{
 		HASHCTL		control = {0};
 
-		control.keysize = sizeof(const StoreQuery *);
+		control.keysize = sizeof(uintptr_t);
 		control.entrysize = sizeof(PlanEntry);
 		control.hcxt = TopMemoryContext;
 		store->plans = hash_create("oms plans", 64, &control,
 								   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}
 
-	entry = hash_search(store->plans, &query, HASH_FIND, NULL);
+	entry = hash_search(store->plans, &key, HASH_FIND, NULL);
 	if (entry == NULL)
 	{
 		SPIPlanPtr	plan = SPI_prepare_cursor(expand(store, query->text), query->nargs,
@@ -194,7 +207,7 @@ prepared(Store *store, const StoreQuery *query)
 				 SPI_result_code_string(SPI_result), query->text);
 		SPI_keepplan(plan);
 		make_plan(plan);
-		entry = hash_search(store->plans, &query, HASH_ENTER, &found);
+		entry = hash_search(store->plans, &key, HASH_ENTER, &found);
 		entry->plan = plan;
 	}
 	else if (!SPI_plan_is_valid(entry->plan))
@@ -244,7 +257,9 @@ oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const ch
 	if (code == SPI_OK_REWRITTEN)
 	{
 		/* such a plan names no table, so nothing would ever invalidate it */
-		(void) hash_search(store->plans, &query, HASH_REMOVE, NULL);
+		uintptr_t	key = key_of(query);
+
+		(void) hash_search(store->plans, &key, HASH_REMOVE, NULL);
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("a rule on a table of store \"%s\" replaces what the engine writes", store->name),
