@@ -21,6 +21,7 @@ OBJS = $(patsubst %,src/%.o, \
 	plan \
 	rows \
 	store \
+	owner \
 	upgrade \
 	grants \
 	uuid7 \
@@ -36,9 +37,11 @@ OBJS = $(patsubst %,src/%.o, \
 	lifecycle \
 	shape \
 	judge \
+	form \
 	axes \
 	facts \
 	moves \
+	steps \
 	settle \
 	transition \
 	lines \
@@ -49,6 +52,7 @@ OBJS = $(patsubst %,src/%.o, \
 	order_actions \
 	fulfillment_actions \
 	sourcing \
+	making \
 	walk \
 	stock \
 	movement \

@@ -268,6 +268,25 @@ find_line(LineCancel *lines, int count, const pg_uuid_t *id)
 }
 
 /*
+ * point_to_parts puts in place of each fulfillment that was divided the one
+ * that its parts have become.
+ */
+static void
+point_to_parts(Array *ids, SplitPart *parts, int count)
+{
+	for (int i = 0, j = 0; i < ids->count && j < count; i++)
+	{
+		/* both lists follow the order in which fulfillments are canceled */
+		if (oms_uuid_cmp(DatumGetUUIDP(ids->values[i]), &parts[j].fulfillment_id) != 0)
+			continue;
+		ids->values[i] = UUIDPGetDatum(&parts[j].new_id);
+		while (j + 1 < count && oms_uuid_cmp(&parts[j + 1].new_id, &parts[j].new_id) == 0)
+			j++;
+		j++;
+	}
+}
+
+/*
  * cancel_allocated cancels units that fulfillments hold, and says how many.
  */
 static int64
@@ -330,17 +349,7 @@ cancel_allocated(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int
 		oms_array_add_text(reasons, reason);
 	}
 	oms_split(store, parts, nparts);
-	for (int i = 0; i < ids->count; i++)
-	{
-		for (int j = 0; j < nparts; j++)
-		{
-			if (oms_uuid_cmp(DatumGetUUIDP(ids->values[i]), &parts[j].fulfillment_id) == 0)
-			{
-				ids->values[i] = UUIDPGetDatum(&parts[j].new_id);
-				break;
-			}
-		}
-	}
+	point_to_parts(ids, parts, nparts);
 	oms_move_fulfillments(store, ids, from, to, reasons);
 	return canceled;
 }

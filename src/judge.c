@@ -22,7 +22,6 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/numeric.h"
@@ -32,6 +31,7 @@
 #include "axes.h"
 #include "facts.h"
 #include "judge.h"
+#include "judge_case.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -49,24 +49,6 @@ static const StoreQuery read_channel = {
 static const StoreQuery count_busy = {
 	"SELECT " BUSY("order_lines") PLUS BUSY("order_charges") PLUS BUSY("order_holds"), 1, {UUIDOID}
 };
-
-/* One judgement: the row before and after, and what is known of its table. */
-typedef struct Case
-{
-	Store	   *store;
-	TriggerData *trigger;
-	Relation	rel;
-	const Shape *shape;
-	EntityKind	entity;
-	const ColumnRule *rules;
-	int			ncolumns;
-	int			status;			/* column numbers of this entity */
-	int			status_reason;
-	int			revision;
-	HeapTuple	new_tuple;
-	RowValues	old;			/* values NULL at INSERT */
-	RowValues	new;
-} Case;
 
 static void begin_case(Case *c, Store *store, TriggerData *trigger, EntityKind entity);
 static void judge_insert(Case *c);
@@ -350,75 +332,6 @@ refuse_engine_column(const Case *c, int column)
 }
 
 /*
- * refuse_form raises a check violation for a column.
- */
-static void
-refuse_form(const Case *c, int column, const char *fault)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("%s of an order %s", c->rules[column].name, fault),
-			 errtablecol(c->rel, c->shape->number[column])));
-}
-
-/*
- * require_word has a column hold one of a few words, or NULL.
- */
-static void
-require_word(const Case *c, int column, const char *const *words)
-{
-	char	   *text = oms_row_text(c->shape, &c->new, column);
-
-	for (; text && *words; words++)
-	{
-		if (strcmp(*words, text) == 0)
-			return;
-	}
-	if (text)
-		refuse_form(c, column, psprintf("cannot be \"%s\"", text));
-}
-
-/*
- * require_length has a text be so many characters long, or NULL.
- */
-static void
-require_length(const Case *c, int column, int longest)
-{
-	char	   *text = oms_row_text(c->shape, &c->new, column);
-	int			length = text ? pg_mbstrlen(text) : 1;
-
-	if (length < 1 || length > longest)
-		refuse_form(c, column, psprintf("must have 1 to %d characters", longest));
-}
-
-/*
- * require_form judges what people write into an order's columns, here and not
- * by CHECKs, which every statement that writes orders would read anew.
- */
-static void
-require_form(const Case *c)
-{
-	static const char *const if_shorts[] = {"refuse", "hold", NULL};
-	static const char *const kinds[] = {"replacement", "exchange", "subscription", "reorder", NULL};
-	char	   *currency;
-
-	if (c->entity != ENTITY_ORDER)
-		return;
-	require_word(c, ORDER_IF_SHORT, if_shorts);
-	require_word(c, ORDER_SOURCE_KIND, kinds);
-	if (!oms_row_is_null(c->shape, &c->new, ORDER_ORDERED_AT) &&
-		TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(oms_row_value(c->shape, &c->new, ORDER_ORDERED_AT))))
-		refuse_form(c, ORDER_ORDERED_AT, "must be finite");
-	if (c->old.values)
-		return;					/* the others are fixed */
-	currency = oms_row_text(c->shape, &c->new, ORDER_CURRENCY);
-	if (currency && (strlen(currency) != 3 || strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3))
-		refuse_form(c, ORDER_CURRENCY, psprintf("must be three letters A to Z, not \"%s\"", currency));
-	require_length(c, ORDER_NUMBER, 64);
-	require_length(c, ORDER_EXTERNAL_REF, 200);
-}
-
-/*
  * judge_insert judges a new row: it begins in its workflow's initial state,
  * with engine columns as they start.  Only the engine makes fulfillments.
  */
@@ -458,7 +371,7 @@ judge_insert(Case *c)
 		if (c->rules[i].owner == ENGINE && !is_start(c, i))
 			refuse_engine_column(c, i);
 	}
-	require_form(c);
+	oms_require_form(c);
 }
 
 /*
@@ -576,7 +489,7 @@ judge_update(Case *c, bool is_recheck)
 	bool		moved = differs(c, c->status);
 
 	if (!by_engine)
-		require_form(c);
+		oms_require_form(c);
 	if (by_engine && (!oms_in_engine(c->store) ||
 					  oms_row_int64(c->shape, &c->new, c->revision) !=
 					  oms_row_int64(c->shape, &c->old, c->revision) + 1))

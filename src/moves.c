@@ -26,17 +26,9 @@
 #include "utils/tuplestore.h"
 
 #include "event.h"
-#include "giveway.h"
 #include "moves.h"
 #include "oms.h"
 #include "plan.h"
-
-static const StoreQuery lock_stock = {
-	"SELECT s.sku FROM @.stock s JOIN (SELECT DISTINCT l.sku, f.location FROM @.fulfillments f"
-	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id WHERE f.id" EQ "ANY ($1) AND l.tracked) w"
-	" ON w.sku" EQ "s.sku AND w.location" EQ "s.location ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s",
-	1, {UUIDARRAYOID}
-};
 
 /* What the transition tables say. */
 typedef struct Transition
@@ -57,8 +49,6 @@ static void look_at_row(Store *store, TriggerData *trigger, EntityKind entity, c
 static void choose_moves(Store *store, EntityKind entity, Mover *movers, int count);
 static void require_still(EntityKind entity, const Mover *movers, int count);
 static void log_moves(Store *store, EntityKind entity, const Transition *t);
-static void run_actions(Store *store, EntityKind entity, Mover *movers, int count);
-static void run_steps(Store *store, EntityKind entity, Mover *movers, int count);
 
 /*
  * oms_act_moves does all that a statement on orders or fulfillments entails.
@@ -93,7 +83,7 @@ oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
 			require_still(entity, sorted, t.nmovers);
 		}
 		log_moves(store, entity, &t);
-		run_actions(store, entity, sorted, t.nmovers);
+		oms_run_actions(store, entity, sorted, t.nmovers);
 
 		for (int i = 0; i < t.nmovers; i++)
 		{
@@ -416,164 +406,4 @@ log_moves(Store *store, EntityKind entity, const Transition *t)
 					  mover->from ? "moved" : "created", mover->from, mover->to, mover->reason, NULL);
 	}
 	oms_events_write(store, t->edits);
-}
-
-/*
- * run_user_action calls an action that is a function of the store.
- */
-static void
-run_user_action(Store *store, EntityKind entity, const Mover *mover, const char *name)
-{
-	const char *table = entity == ENTITY_ORDER ? "orders" : "fulfillments";
-	Datum		args[1] = {UUIDPGetDatum(&mover->id)};
-	Oid			types[1] = {UUIDOID};
-	int			sec_context;
-
-	if (!OidIsValid(oms_store_function(store, entity, name, VOIDOID)))
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
-				 errmsg("action \"%s\" of workflow \"%s\" does not exist", name, mover->machine->name),
-				 errhint("Create a function %s(%s) that returns void and belongs to the store's owner.",
-						 quote_qualified_identifier(store->name, name),
-						 quote_qualified_identifier(store->name, table))));
-	sec_context = oms_leave_engine();
-	if (SPI_execute_with_args(psprintf("SELECT %s(r) FROM %s r WHERE r.id" EQ "$1",
-									   quote_qualified_identifier(store->name, name),
-									   quote_qualified_identifier(store->name, table)),
-							  1, types, args, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args failed for action \"%s\"", name);
-	oms_enter_engine(sec_context);
-}
-
-/*
- * compare_releasing puts the rows first that release, others as they were.
- */
-static int
-compare_releasing(const void *a, const void *b)
-{
-	int			releases[2] = {0, 0};
-
-	for (int side = 0; side < 2; side++)
-	{
-		const Mover *mover = side == 0 ? a : b;
-
-		for (int j = 0; mover->move && j < mover->move->nactions; j++)
-			releases[side] |= strcmp(mover->move->actions[j].name, "release") == 0;
-	}
-	if (releases[0] != releases[1])
-		return releases[1] - releases[0];
-	return oms_uuid_cmp(a, b);
-}
-
-/*
- * compare_rows orders pointers to rows by id, as actions expect them.
- */
-static int
-compare_rows(const void *a, const void *b)
-{
-	return oms_uuid_cmp(*(Mover *const *) a, *(Mover *const *) b);
-}
-
-/*
- * writes_stock tells whether an action may lock stock rows.
- */
-static bool
-writes_stock(const Action *action)
-{
-	return action && strcmp(action->name, "confirm") != 0 && strcmp(action->name, "deliver") != 0;
-}
-
-/*
- * run_actions runs the actions of a statement's moves.  Each takes stock rows
- * in their order, but two of them would not do so together: where a statement
- * has more than one kind, the rows of all its fulfillments are locked first,
- * orders are released before others reserve, and what then needs other rows
- * does not wait for them.
- */
-static void
-run_actions(Store *store, EntityKind entity, Mover *movers, int count)
-{
-	const Action *first = NULL;
-	bool		mixed = false;
-	bool		before;
-
-	for (int i = 0; i < count; i++)
-	{
-		for (int j = 0; movers[i].move && j < movers[i].move->nactions; j++)
-		{
-			const Action *action = movers[i].move->actions[j].action;
-
-			mixed |= writes_stock(action) && first && action != first;
-			if (writes_stock(action))
-				first = action;
-		}
-	}
-	if (!mixed)
-	{
-		run_steps(store, entity, movers, count);
-		return;
-	}
-	if (entity == ENTITY_ORDER)
-		qsort(movers, count, sizeof(Mover), compare_releasing);
-	else
-	{
-		Array	   *ids = oms_array(UUIDOID, count);
-
-		for (int i = 0; i < count; i++)
-			oms_array_add_uuid(ids, &movers[i].id);
-		(void) oms_run(store, &lock_stock, (Datum[]) {oms_array_datum(ids)});
-	}
-	before = oms_set_stock_locked(true);
-	PG_TRY();
-	{
-		run_steps(store, entity, movers, count);
-	}
-	PG_FINALLY();
-	{
-		(void) oms_set_stock_locked(before);
-	}
-	PG_END_TRY();
-}
-
-/*
- * run_steps runs the actions of all moves, step by step: first the first
- * action of each move, rows with the same one together, then the second.
- */
-static void
-run_steps(Store *store, EntityKind entity, Mover *movers, int count)
-{
-	Mover	  **rows = palloc_extended(Max(1, count) * sizeof(Mover *), MCXT_ALLOC_HUGE);
-	bool		more = true;
-
-	for (int step = 0; more; step++)
-	{
-		bool	   *done = palloc0(Max(1, count) * sizeof(bool));
-
-		more = false;
-		for (int i = 0; i < count; i++)
-		{
-			const Action *action;
-			int			nrows = 0;
-
-			if (done[i] || !movers[i].move || step >= movers[i].move->nactions)
-				continue;
-			more = true;
-			action = movers[i].move->actions[step].action;
-			if (!action)
-			{
-				run_user_action(store, entity, &movers[i], movers[i].move->actions[step].name);
-				continue;
-			}
-			for (int j = i; j < count; j++)
-			{
-				if (!movers[j].move || step >= movers[j].move->nactions ||
-					movers[j].move->actions[step].action != action)
-					continue;
-				done[j] = true;
-				rows[nrows++] = &movers[j];
-			}
-			qsort(rows, nrows, sizeof(Mover *), compare_rows);
-			action->act(store, rows, nrows);
-		}
-	}
 }

@@ -9,6 +9,7 @@
 #include "machine.h"
 
 extern void oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity);
+extern void oms_run_actions(Store *store, EntityKind entity, Mover *movers, int count);
 extern void oms_settle(Store *store, EntityKind entity, const Array *ids,
 					   const Array *order_ids);
 extern void oms_wake_fulfillments(Store *store, const Array *order_ids);

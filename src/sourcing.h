@@ -57,10 +57,12 @@ typedef struct Sourcing
 
 /* sourcing.c */
 extern void oms_source_take(Store *store, Sourcing *sourcing);
-extern void oms_source_make(Store *store, Sourcing *sourcing);
 extern void oms_source_events(const Sourcing *sourcing, bool shorted, Events *events);
 extern void oms_source_exclude(Store *store, Sourcing *sourcing);
 extern void oms_read_demand(Demand *demand, uint64 row);
+
+/* making.c */
+extern void oms_source_make(Store *store, Sourcing *sourcing);
 
 /* walk.c */
 extern void oms_walk_plan(Store *store, Sourcing *sourcing, bool lock);

@@ -69,6 +69,7 @@ extern void oms_refuse_parent(Relation rel);
 extern void oms_require_owner_of(const Store *store);
 extern void oms_require_trigger(FunctionCallInfo fcinfo, const char *function);
 
+/* owner.c */
 extern int	oms_pin_search_path(Store *store);
 extern void oms_become_owner(Store *store, OwnerScope *scope);
 extern void oms_leave_owner(const OwnerScope *scope);

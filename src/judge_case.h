@@ -1,0 +1,32 @@
+/*
+ * judge_case.h
+ *	  What judge.c and form.c know of the row that they judge.
+ */
+#ifndef OMS_JUDGE_CASE_H
+#define OMS_JUDGE_CASE_H
+
+#include "commands/trigger.h"
+#include "shape.h"
+
+/* One judgement: the row before and after, and what is known of its table. */
+typedef struct Case
+{
+	Store	   *store;
+	TriggerData *trigger;
+	Relation	rel;
+	const Shape *shape;
+	EntityKind	entity;
+	const ColumnRule *rules;
+	int			ncolumns;
+	int			status;			/* column numbers of this entity */
+	int			status_reason;
+	int			revision;
+	HeapTuple	new_tuple;
+	RowValues	old;			/* values NULL at INSERT */
+	RowValues	new;
+} Case;
+
+/* form.c */
+extern void oms_require_form(const Case *c);
+
+#endif							/* OMS_JUDGE_CASE_H */

@@ -1,0 +1,215 @@
+/*
+ * making.c
+ *	  Making fulfillments for stock that was taken.
+ *
+ * The pieces of a plan that go the same way from one location become one
+ * fulfillment, in the state in which it would be a moment later.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "facts.h"
+#include "fulfillment.h"
+#include "machine.h"
+#include "oms.h"
+#include "plan.h"
+#include "rows.h"
+#include "sourcing.h"
+#include "uuid7.h"
+
+/*
+ * One statement, since the triggers of fulfillments, which fire at its end,
+ * may issue what was just made and then must find its lines.
+ */
+static const StoreQuery insert_fulfillments = {
+	"WITH made AS (INSERT INTO @.fulfillments (id, number, order_id, location, pickup_location, method, workflow, status,"
+	" stock_state, ship_to_id)"
+	" SELECT f.id, f.number, f.order_id, f.location, f.pickup_location, f.method, f.workflow, f.status, 'reserved', f.ship_to_id"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
+	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9))"
+	" AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id))"
+	" INSERT INTO @.fulfillment_lines (fulfillment_id, order_line_id, sku, quantity, tracked)"
+	" SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked"
+	" FROM ROWS FROM (pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13),"
+	" pg_catalog.unnest($14)) AS l(fulfillment_id, order_line_id, sku, quantity, tracked)",
+	14, {
+		UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+		TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID
+	}
+};
+
+/* A fulfillment about to be made. */
+typedef struct Making
+{
+	pg_uuid_t	id;
+	const Piece *first;			/* says what it is */
+	const char *number;
+	const char *status;
+} Making;
+
+/*
+ * belongs tells whether a piece goes into a fulfillment.
+ */
+static bool
+belongs(const Making *making, const Piece *piece)
+{
+	const Demand *a = making->first->demand;
+	const Demand *b = piece->demand;
+
+	return oms_uuid_cmp(&a->order_id, &b->order_id) == 0 &&
+		strcmp(making->first->location, piece->location) == 0 &&
+		strcmp(a->method, b->method) == 0 &&
+		strcmp(a->pickup_location ? a->pickup_location : "", b->pickup_location ? b->pickup_location : "") == 0 &&
+		strcmp(a->ship_group ? a->ship_group : "", b->ship_group ? b->ship_group : "") == 0 &&
+		a->has_ship_to == b->has_ship_to &&
+		(!a->has_ship_to || oms_uuid_cmp(&a->ship_to, &b->ship_to) == 0);
+}
+
+/*
+ * group_pieces sorts the pieces into fulfillments; target tells each piece's.
+ */
+static Making *
+group_pieces(Store *store, const Sourcing *sourcing, int *target, int *count)
+{
+	Making	   *makings = palloc(Max(1, sourcing->npieces) * sizeof(Making));
+	pg_uuid_t  *order_ids = palloc(Max(1, sourcing->npieces) * sizeof(pg_uuid_t));
+	char	  **numbers;
+	int			of_order = 0;	/* the first making of the current order */
+
+	*count = 0;
+	for (int i = 0; i < sourcing->npieces; i++)
+	{
+		const Piece *piece = &sourcing->pieces[i];
+		const pg_uuid_t *order_id = &piece->demand->order_id;
+		int			j;
+
+		if (*count > of_order &&
+			oms_uuid_cmp(&makings[of_order].first->demand->order_id, order_id) != 0)
+			of_order = *count;
+		for (j = of_order; j < *count && !belongs(&makings[j], piece); j++)
+			;
+		target[i] = j;
+		if (j < *count)
+			continue;
+		oms_uuid7(&makings[j].id);
+		makings[j].first = piece;
+		order_ids[j] = *order_id;
+		(*count)++;
+	}
+	if (sourcing->is_first)
+	{
+		for (int i = 0, n = 0; i < *count; i++)
+		{
+			n = i > 0 && oms_uuid_cmp(&order_ids[i], &order_ids[i - 1]) == 0 ? n + 1 : 1;
+			makings[i].number = psprintf("%s-%d", makings[i].first->demand->order_number, n);
+		}
+		return makings;
+	}
+	numbers = oms_number_fulfillments(store, order_ids, *count);
+	for (int i = 0; i < *count; i++)
+		makings[i].number = numbers[i];
+	return makings;
+}
+
+/*
+ * choose_status says in which state a fulfillment is made: the initial one, or
+ * that to which an automatic move would take it at once.  A move with actions,
+ * or a guard that must ask elsewhere, is left to the triggers.
+ */
+static void
+choose_status(Store *store, Making *making, const OrderFacts *order, Events *events)
+{
+	const Demand *demand = making->first->demand;
+	Machine    *machine = oms_machine(store, demand->workflow, ENTITY_FULFILLMENT);
+	int			initial = machine->workflow->initial;
+	Mover		mover = {.order = order};
+	const MachineMove *move = NULL;
+
+	mover.group_complete = order->units_backordered + order->units_short == 0 ||
+		(!order->ship_complete && !demand->ship_group);
+	if (machine->has_automatic[initial])
+		move = oms_open_automatic_move(machine, initial, &mover);
+	making->status = oms_machine_state_name(machine, initial);
+	oms_event_add(events, &demand->order_id, "fulfillment", &making->id, "created", NULL, making->status, NULL, NULL);
+	if (!move || move->nactions > 0)
+		return;
+	making->status = oms_machine_state_name(machine, move->to);
+	oms_event_add(events, &demand->order_id, "fulfillment", &making->id, "moved",
+				  oms_machine_state_name(machine, initial), making->status, NULL, NULL);
+}
+
+/*
+ * choose_statuses does so for all, and tells what is made.
+ */
+static void
+choose_statuses(Store *store, Making *makings, int count)
+{
+	Array	   *orders = oms_array(UUIDOID, count);
+	Events	   *events = oms_events(2 * count);
+	OrderFactsList *facts;
+
+	for (int i = 0; i < count; i++)
+		oms_array_add_uuid(orders, &makings[i].first->demand->order_id);
+	facts = oms_lock_orders(store, orders);
+	for (int i = 0; i < count; i++)
+		choose_status(store, &makings[i], oms_find_order(facts, &makings[i].first->demand->order_id), events);
+	oms_events_write(store, events);
+}
+
+/*
+ * oms_source_make makes the fulfillments for the stock that was taken.  The
+ * lines' counters must count it by then.
+ */
+void
+oms_source_make(Store *store, Sourcing *sourcing)
+{
+	static const Oid types[14] = {
+		UUIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
+		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID
+	};
+	int		   *target = palloc(Max(1, sourcing->npieces) * sizeof(int));
+	int			count;
+	Making	   *makings;
+	Array	   *arrays[14];
+	Datum		args[14];
+
+	if (sourcing->npieces == 0)
+		return;
+	makings = group_pieces(store, sourcing, target, &count);
+	choose_statuses(store, makings, count);
+	for (int i = 0; i < 14; i++)
+		arrays[i] = oms_array(types[i], i < 9 ? count : sourcing->npieces);
+	for (int i = 0; i < count; i++)
+	{
+		const Demand *demand = makings[i].first->demand;
+
+		oms_array_add_uuid(arrays[0], &makings[i].id);
+		oms_array_add_text(arrays[1], makings[i].number);
+		oms_array_add_uuid(arrays[2], &demand->order_id);
+		oms_array_add_text(arrays[3], makings[i].first->location);
+		oms_array_add_text(arrays[4], demand->pickup_location);
+		oms_array_add_text(arrays[5], demand->method);
+		oms_array_add_text(arrays[6], demand->workflow);
+		oms_array_add_text(arrays[7], makings[i].status);
+		oms_array_add_uuid(arrays[8], demand->has_ship_to ? &demand->ship_to : NULL);
+	}
+	for (int i = 0; i < sourcing->npieces; i++)
+	{
+		const Piece *piece = &sourcing->pieces[i];
+
+		oms_array_add_uuid(arrays[9], &makings[target[i]].id);
+		oms_array_add_uuid(arrays[10], &piece->demand->line_id);
+		oms_array_add_text(arrays[11], piece->demand->sku);
+		oms_array_add_int64(arrays[12], piece->quantity);
+		oms_array_add(arrays[13], BoolGetDatum(piece->tracked));
+	}
+	for (int i = 0; i < 14; i++)
+		args[i] = oms_array_datum(arrays[i]);
+	if (oms_run(store, &insert_fulfillments, args) != sourcing->npieces)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger keeps the engine from writing table \"fulfillment_lines\""),
+				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+}
