@@ -193,6 +193,26 @@ $admin->run("SELECT FROM shop.orders WHERE number = 'x'");
 cmp_ok(scans()->{orders}, '>', $after->{orders}, 'a scan would have been seen');
 is(Session::violations($admin, 'shop'), '', 'everything adds up');
 
+# A store that was analyzed when it had eight orders has statistics that say so:
+# each order holds an eighth of all lines.  Plans must not believe it.
+Session::make_store($admin, 'young', @skus[ 0 .. 19 ]);
+$admin->run("INSERT INTO young.stock_movements (sku, location, kind, quantity) SELECT code, 'A', 'receipt', 100000 FROM young.skus");
+$admin->run(Session::place('young', '', map { $_ => 1 } @skus[ 0 .. 9 ])) for 1 .. 8;
+$admin->run('ANALYZE');
+my $late_comer = Session->new($node);
+my $young_pages = sub {
+	my ($orders) = @_;
+	$admin->run('SELECT pg_stat_statements_reset()');
+	$late_comer->run(Session::place('young', '', map { $_ => 1 } @skus[ 0 .. 2 ])) for 1 .. $orders;
+	return $admin->value("SELECT sum(shared_blks_hit + shared_blks_read) FROM pg_stat_statements WHERE toplevel AND query LIKE '%place_order%'");
+};
+$young_pages->(20);
+my $first = $young_pages->(50);
+$young_pages->(400);
+my $last = $young_pages->(50);
+cmp_ok($last, '<', $first * 1.5, "nor in a store that was analyzed very young ($first pages for 50 orders, then $last)");
+$late_comer->close;
+
 $_->close for $session, $worker, $fresh, $admin;
 $node->stop;
 done_testing();
