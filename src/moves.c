@@ -188,25 +188,13 @@ may_move_by_itself(Store *store, const Shape *shape, const RowValues *row)
 	Mover		mover = {.order = &facts};
 	Machine    *machine = oms_machine(store, oms_row_text(shape, row, ORDER_WORKFLOW), ENTITY_ORDER);
 	int			state = oms_machine_state(machine, oms_row_text(shape, row, ORDER_STATUS));
-	StringInfoData why;
 
 	if (state < 0 || !machine->has_automatic[state])
 		return false;
+	if (machine->asks_functions[state])
+		return true;
 	oms_order_facts(shape, row, &facts);
-	initStringInfo(&why);
-	for (int i = 0; i < machine->workflow->nmoves; i++)
-	{
-		const MachineMove *move = &machine->moves[i];
-		bool		open = true;
-
-		if (move->from != state || !move->is_automatic)
-			continue;
-		for (int j = 0; open && j < move->nguards; j++)
-			open = !move->guards[j].guard || move->guards[j].guard->holds(&mover, &why);
-		if (open)
-			return true;
-	}
-	return false;
+	return oms_open_automatic_move(machine, state, &mover) != NULL;
 }
 
 /*
@@ -266,7 +254,7 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 
 	if (!old && !is_order)
 	{
-		/* whoever made it has told so: see sourcing.c and fulfillment.c */
+		/* whoever made it has told so: see making.c and fulfillment.c */
 		Machine    *machine = oms_machine(store, oms_row_text(shape, new, workflow), entity);
 		int			state = oms_machine_state(machine, to);
 

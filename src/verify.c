@@ -64,6 +64,14 @@ static const Rule rules[] = {
 		" FROM @.fulfillment_lines fl JOIN @.fulfillments f ON f.id = fl.fulfillment_id GROUP BY fl.order_line_id) c"
 		" ON c.order_line_id = l.id WHERE l.allocated <> coalesce(c.allocated, 0) OR l.shipped <> coalesce(c.shipped, 0)"
 	" OR l.delivered <> coalesce(c.delivered, 0) OR l.returned <> coalesce(c.returned, 0) OR l.canceled < coalesce(c.canceled, 0)"},
+	{"a fulfillment carries lines of its own order, by their SKU",
+		"SELECT f.number, l.sku FROM @.fulfillment_lines l JOIN @.fulfillments f ON f.id = l.fulfillment_id"
+	" JOIN @.order_lines ol ON ol.id = l.order_line_id WHERE ol.order_id <> f.order_id OR ol.sku <> l.sku"},
+	{"what became of a fulfillment's stock agrees with its times",
+		"SELECT f.number FROM @.fulfillments f WHERE f.stock_state = 'issued' AND f.shipped_at IS NULL"
+		" OR f.shipped_at IS NOT NULL AND f.stock_state NOT IN ('issued', 'released')"
+		" OR f.delivered_at IS NOT NULL AND f.shipped_at IS NULL"
+	" OR f.rerouted AND (f.stock_state <> 'released' OR f.shipped_at IS NOT NULL)"},
 	{"an order's units are the sum of its lines",
 		"SELECT o.number FROM @.orders o LEFT JOIN (SELECT order_id, sum(quantity) AS units, sum(canceled) AS canceled,"
 		" sum(allocated) AS allocated, sum(backordered) AS backordered, sum(short) AS short, sum(shipped) AS shipped,"
