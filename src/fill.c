@@ -54,11 +54,23 @@ static const StoreQuery read_waiting = {
 	2, {UUIDARRAYOID, TEXTARRAYOID}
 };
 
-/* The hold that reserve placed because of short units. */
+/*
+ * The holds that reserve placed because of short units, where none is short
+ * any more.  People lock a hold before its order, so it is not waited for.
+ */
+static const StoreQuery lock_stock_holds = {
+	"WITH locked AS (SELECT h.id FROM @.order_holds h WHERE h.order_id" EQ "ANY ($1) AND h.kind" EQ "'stock'"
+	" AND h.reason" EQ "'units are short' AND h.released_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)"
+	" SELECT h.id, o.number, NOT EXISTS (SELECT FROM locked k WHERE k.id" EQ "h.id)"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.order_holds h ON h.order_id" EQ "w.id"
+	" JOIN @.orders o ON o.id" EQ "w.id"
+	" WHERE h.kind" EQ "'stock' AND h.reason" EQ "'units are short' AND h.released_at IS NULL"
+	" AND NOT EXISTS (SELECT FROM @.order_lines l WHERE l.order_id" EQ "w.id AND l.short" GT "0)",
+	1, {UUIDARRAYOID}
+};
+
 static const StoreQuery release_stock_holds = {
-	"UPDATE @.order_holds h SET released_at = pg_catalog.clock_timestamp(), released_by = $2"
-	" WHERE h.order_id" EQ "ANY ($1) AND h.kind" EQ "'stock' AND h.reason" EQ "'units are short' AND h.released_at IS NULL"
-	" AND NOT EXISTS (SELECT FROM @.order_lines l WHERE l.order_id" EQ "h.order_id AND l.short" GT "0)",
+	"UPDATE @.order_holds h SET released_at = pg_catalog.clock_timestamp(), released_by = $2 WHERE h.id" EQ "ANY ($1)",
 	2, {UUIDARRAYOID, TEXTOID}
 };
 
@@ -152,7 +164,22 @@ oms_fill(Store *store, const Array *skus, const Array *order_ids)
 void
 oms_release_stock_holds(Store *store, const Array *order_ids)
 {
-	(void) oms_run(store, &release_stock_holds, (Datum[]) {
-		oms_array_datum(order_ids), CStringGetTextDatum(oms_current_actor())
-	});
+	uint64		count = oms_run(store, &lock_stock_holds, (Datum[]) {oms_array_datum(order_ids)});
+	Array	   *ids = oms_array(UUIDOID, count);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		pg_uuid_t	id = oms_column_uuid(i, 1);
+
+		if (oms_column_bool(i, 3))
+			ereport(ERROR,
+					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					 errmsg("a hold of order \"%s\" is being changed by another session", oms_column_text(i, 2)),
+					 errhint("Retry the transaction.")));
+		oms_array_add_uuid(ids, &id);
+	}
+	if (count > 0)
+		(void) oms_run(store, &release_stock_holds, (Datum[]) {
+			oms_array_datum(ids), CStringGetTextDatum(oms_current_actor())
+		});
 }
