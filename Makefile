@@ -52,6 +52,10 @@ OBJS = $(patsubst %,src/%.o, \
 	order_actions \
 	fulfillment_actions \
 	sourcing \
+	queue \
+	codes \
+	placing \
+	direct \
 	making \
 	walk \
 	stock \

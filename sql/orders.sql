@@ -253,7 +253,7 @@ BEGIN
 	COMMENT ON COLUMN order_events.order_id IS 'The order it happened to; no foreign key, the events of a deleted draft stay';
 	COMMENT ON COLUMN order_events.entity IS 'What it happened to: order, order_line or fulfillment';
 	COMMENT ON COLUMN order_events.entity_id IS 'Which of those: its id';
-	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none); canceled_units; held, unheld; edited (people changed columns of an order or fulfillment). filled, payment and imported are not written yet';
+	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none); canceled_units; held, unheld; filled (short units got stock); edited (people changed columns of an order or fulfillment). payment and imported are not written yet';
 	COMMENT ON COLUMN order_events.from_status IS 'What status was before, of moved';
 	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created and moved';
 	COMMENT ON COLUMN order_events.reason IS 'Of created and moved the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
@@ -279,13 +279,8 @@ VALUES
 		'Asks guards (OM002), runs actions, logs, and makes automatic moves, of a statement''s orders at once'),
 	('orders', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
 		'Refuses TRUNCATE (OM006)'),
-	('order_lines', 'oms_insert', 'BEFORE INSERT', $$FOR EACH ROW WHEN (NEW.canceled <> 0 OR NEW.allocated <> 0 OR NEW.backordered <> 0 OR NEW.short <> 0
-			OR NEW.shipped <> 0 OR NEW.delivered <> 0 OR NEW.returned <> 0 OR NEW.backorder_policy_id IS NOT NULL
-			OR NEW.revision <> 0)
-			EXECUTE FUNCTION oms.refuse('engine', 'insert the line without its counters')$$,
-		'Refuses a line that begins with counters (OM005)'),
-	('order_lines', 'oms_guard', 'BEFORE DELETE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('line')$$,
-		'Keeps the lines of placed orders (OM006)'),
+	('order_lines', 'oms_guard', 'BEFORE INSERT OR DELETE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('line')$$,
+		'Refuses a line that begins with counters (OM005), fills them in where the engine has taken its stock, keeps the lines of placed orders (OM006)'),
 	('order_lines', 'oms_engine', 'AFTER UPDATE', $$FOR EACH ROW WHEN (NEW.revision <> OLD.revision + 1
 			AND (OLD.canceled IS DISTINCT FROM NEW.canceled OR OLD.allocated IS DISTINCT FROM NEW.allocated
 			OR OLD.backordered IS DISTINCT FROM NEW.backordered OR OLD.short IS DISTINCT FROM NEW.short

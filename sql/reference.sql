@@ -203,6 +203,8 @@ RETURNS SETOF record
 LANGUAGE sql IMMUTABLE
 AS $layout$
 VALUES
+	('workflows', 'oms_queue', 'BEFORE INSERT OR UPDATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.guard('workflow')$$,
+		'Has statements that edit workflows wait for each other'),
 	('workflows', 'oms_guard', 'BEFORE INSERT OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('workflow')$$,
 		'Refuses a definition that the store cannot follow (OM004, OM006), counts revision'),
 	('workflows', 'oms_invalidate', 'AFTER INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.invalidate()$$,

@@ -12,5 +12,7 @@ extern const Action oms_order_actions[];
 extern const Action oms_fulfillment_actions[];
 
 extern Array *oms_mover_ids(Mover **rows, int count);
+extern void oms_require_content(Store *store, Mover **rows, int count, const Array *ids);
+extern void oms_hold_short(Store *store, const Array *order_ids);
 
 #endif							/* OMS_ACTIONS_H */

@@ -229,6 +229,7 @@ find_sources(Store *store, const pg_uuid_t *order_id, int *count)
 {
 	Source	   *sources;
 
+	oms_keep_workflows(store, ENTITY_FULFILLMENT);
 	*count = (int) oms_run(store, &read_reserved, (Datum[]) {UUIDPGetDatum(order_id)});
 	sources = palloc0(Max(1, *count) * sizeof(Source));
 	for (int i = 0; i < *count; i++)

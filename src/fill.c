@@ -151,9 +151,7 @@ oms_fill(Store *store, const Array *skus, const Array *order_ids)
 					  psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT "}", demand->line_no, demand->found));
 	}
 	oms_source_events(&sourcing, false, events);
-	oms_events_write(store, events);
-	oms_units_apply(store, changes);
-	oms_source_make(store, &sourcing);
+	oms_source_finish(store, changes, &sourcing, events);
 	oms_release_stock_holds(store, order_ids);
 }
 

@@ -361,9 +361,7 @@ act_reroute(Store *store, Mover **rows, int count)
 		change->short_units = demand->quantity - demand->found;
 	}
 	oms_source_events(&sourcing, true, events);
-	oms_events_write(store, events);
-	oms_units_apply(store, changes);
-	oms_source_make(store, &sourcing);
+	oms_source_finish(store, changes, &sourcing, events);
 }
 
 /*

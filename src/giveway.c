@@ -191,11 +191,14 @@ compare_allocations(const void *a, const void *b)
 static Allocation *
 find_allocations(Store *store, const StockLevel *level, int *count)
 {
-	uint64		found = oms_run(store, &read_allocations, (Datum[]) {
+	uint64		found;
+	Allocation *list;
+
+	oms_keep_workflows(store, ENTITY_FULFILLMENT);
+	found = oms_run(store, &read_allocations, (Datum[]) {
 		CStringGetTextDatum(level->sku), CStringGetTextDatum(level->location)
 	});
-	Allocation *list = palloc_extended(Max(1, found) * sizeof(Allocation), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
+	list = palloc_extended(Max(1, found) * sizeof(Allocation), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint64 i = 0; i < found; i++)
 	{
 		Allocation *allocation = &list[i];

@@ -19,6 +19,7 @@
 #include "event.h"
 #include "lines.h"
 #include "oms.h"
+#include "placing.h"
 #include "plan.h"
 #include "rows.h"
 #include "transition.h"
@@ -218,11 +219,18 @@ oms_act_holds(Store *store, TriggerData *trigger)
 	changes = oms_array(INT8OID, kept);
 	for (int i = 0; i < kept; i++)
 	{
+		Placing    *placing = oms_placing_of(&list[i].order_id);
+
+		if (placing)
+		{
+			placing->holds_due -= (int) list[i].change;
+			continue;
+		}
 		oms_array_add_uuid(ids, &list[i].order_id);
 		oms_array_add_int64(changes, list[i].change);
 	}
 	oms_become_owner(store, &scope);
-	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && kept > 0 &&
+	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && ids->count > 0 &&
 		oms_run(store, &find_orders, (Datum[]) {oms_array_datum(ids)}) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
@@ -230,7 +238,7 @@ oms_act_holds(Store *store, TriggerData *trigger)
 				 errhint("Set released_at instead; the history of holds is kept."),
 				 errtable(trigger->tg_relation)));
 	oms_events_write(store, events);
-	if (kept > 0)
+	if (ids->count > 0)
 		(void) oms_run(store, &count_holds, (Datum[]) {oms_array_datum(ids), oms_array_datum(changes)});
 	oms_leave_owner(&scope);
 	oms_spi_end();

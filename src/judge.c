@@ -32,7 +32,9 @@
 #include "facts.h"
 #include "judge.h"
 #include "judge_case.h"
+#include "moves.h"
 #include "oms.h"
+#include "placing.h"
 #include "plan.h"
 #include "rows.h"
 
@@ -54,6 +56,8 @@ static void begin_case(Case *c, Store *store, TriggerData *trigger, EntityKind e
 static void judge_insert(Case *c);
 static void judge_update(Case *c, bool is_recheck);
 static void judge_delete(Case *c);
+static Placing *placing_of(const Case *c);
+static void fill_placed(Case *c, const Placing *placing);
 static void fill_order(Case *c);
 static void fill_move(Case *c);
 static void move_by_itself(Case *c);
@@ -74,9 +78,16 @@ oms_guard_row(Store *store, TriggerData *trigger, EntityKind entity)
 		judge_delete(&c);
 	else if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 	{
+		Placing    *placing = entity == ENTITY_ORDER ? placing_of(&c) : NULL;
+
+		if (placing)
+			fill_placed(&c, placing);
 		if (entity == ENTITY_ORDER)
 			fill_order(&c);
-		judge_insert(&c);
+		if (placing)
+			oms_require_form(&c);
+		else
+			judge_insert(&c);
 	}
 	else
 	{
@@ -140,6 +151,11 @@ move_by_itself(Case *c)
 	move = oms_open_automatic_move(machine, state, &mover);
 	if (!move)
 		return;
+	for (int i = 0; i < move->nactions; i++)
+	{
+		if (oms_is_postponing() && strcmp(move->actions[i].name, "confirm") != 0)
+			return;
+	}
 	set_values(c, 1, (int[]) {ORDER_STATUS},
 			   (Datum[]) {CStringGetTextDatum(oms_machine_state_name(machine, move->to))}, (bool[]) {false});
 	fill_move(c);
@@ -161,7 +177,15 @@ oms_recheck_row(Store *store, TriggerData *trigger, EntityKind entity)
 
 	begin_case(&c, store, trigger, entity);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
-		judge_insert(&c);
+	{
+		Placing    *placing = entity == ENTITY_ORDER ? placing_of(&c) : NULL;
+
+		/* no trigger but ours fires where there is one: nobody has changed it */
+		if (placing)
+			placing->row_is_due = false;
+		else
+			judge_insert(&c);
+	}
 	else
 		judge_update(&c, true);
 }
@@ -199,9 +223,9 @@ begin_case(Case *c, Store *store, TriggerData *trigger, EntityKind entity)
 static void
 set_values(Case *c, int count, const int *columns, const Datum *values, const bool *nulls)
 {
-	int			numbers[8];
+	int			numbers[16];
 
-	Assert(count <= 8);
+	Assert(count <= (int) lengthof(numbers));
 	for (int i = 0; i < count; i++)
 	{
 		numbers[i] = c->shape->number[columns[i]];
@@ -226,6 +250,51 @@ row_name(const Case *c)
 }
 
 /*
+ * placing_of tells whether the new order is one that place_order is writing.
+ */
+static Placing *
+placing_of(const Case *c)
+{
+	if (oms_row_is_null(c->shape, &c->new, ORDER_ID))
+		return NULL;
+	return oms_placing_of(DatumGetUUIDP(oms_row_value(c->shape, &c->new, ORDER_ID)));
+}
+
+/*
+ * fill_placed gives an order that place_order is writing what it ends up with.
+ */
+static void
+fill_placed(Case *c, const Placing *placing)
+{
+	static const int columns[] = {
+		ORDER_NUMBER, ORDER_STATUS, ORDER_PAYMENT_REQUIRED, ORDER_UNITS, ORDER_UNITS_ALLOCATED, ORDER_UNITS_SHORT,
+		ORDER_TOTAL, ORDER_OPEN_HOLDS, ORDER_PLACED_AT, ORDER_CONFIRMED_AT, ORDER_CLOSED_AT
+	};
+	const OrderFacts *order = placing->order;
+	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	int32		typmod = TupleDescAttr(RelationGetDescr(c->rel), c->shape->number[ORDER_TOTAL] - 1)->atttypmod;
+
+	set_values(c, lengthof(columns), columns, (Datum[]) {
+		CStringGetTextDatum(order->number), CStringGetTextDatum(order->status), BoolGetDatum(order->payment_required),
+		Int64GetDatum(order->units), Int64GetDatum(order->units_allocated), Int64GetDatum(order->units_short),
+		DirectFunctionCall2(numeric, order->total, Int32GetDatum(typmod)), Int32GetDatum(order->open_holds), now, now, now
+	}, (bool[]) {
+		false, false, false, false, false, false, false, false, !order->is_placed, !order->is_confirmed, !placing->is_final
+	});
+	oms_fill_axes(c->shape, &c->new, RelationGetDescr(c->rel), &c->new_tuple);
+}
+
+/*
+ * oms_next_number returns a number for a new order.  Privileges on the sequence
+ * are not asked: a number is the engine's to give.
+ */
+char *
+oms_next_number(const Store *store)
+{
+	return psprintf("%s" INT64_FORMAT, store->number_prefix, nextval_internal(store->number_sequence, false));
+}
+
+/*
  * fill_order gives a new order its number and what its channel says.
  */
 static void
@@ -234,17 +303,7 @@ fill_order(Case *c)
 	char	   *channel = oms_row_text(c->shape, &c->new, ORDER_CHANNEL);
 
 	if (oms_row_is_null(c->shape, &c->new, ORDER_NUMBER))
-	{
-		/*
-		 * privileges on the sequence are not asked: a number is the engine's
-		 * to give
-		 */
-		int64		next = nextval_internal(c->store->number_sequence, false);
-
-		set_values(c, 1, (int[]) {ORDER_NUMBER},
-				   (Datum[]) {CStringGetTextDatum(psprintf("%s" INT64_FORMAT, c->store->number_prefix, next))},
-				   (bool[]) {false});
-	}
+		set_values(c, 1, (int[]) {ORDER_NUMBER}, (Datum[]) {CStringGetTextDatum(oms_next_number(c->store))}, (bool[]) {false});
 	if (channel && (oms_row_is_null(c->shape, &c->new, ORDER_WORKFLOW) ||
 					oms_row_is_null(c->shape, &c->new, ORDER_PRIORITY) ||
 					oms_row_is_null(c->shape, &c->new, ORDER_IF_SHORT)))

@@ -27,6 +27,8 @@
 #include "machine.h"
 #include "moves.h"
 #include "oms.h"
+#include "placing.h"
+#include "queue.h"
 #include "stock.h"
 #include "store.h"
 #include "transition.h"
@@ -40,6 +42,7 @@ PG_FUNCTION_INFO_V1(oms_invalidate);
 static HeapTuple guard_order(Store *store, TriggerData *trigger);
 static HeapTuple guard_fulfillment(Store *store, TriggerData *trigger);
 static HeapTuple guard_engine_row(Store *store, TriggerData *trigger);
+static HeapTuple guard_line(Store *store, TriggerData *trigger);
 static HeapTuple guard_workflow(Store *store, TriggerData *trigger);
 static HeapTuple guard_channel(Store *store, TriggerData *trigger);
 static HeapTuple guard_method(Store *store, TriggerData *trigger);
@@ -58,7 +61,7 @@ static const GuardEntry guards[] = {
 	{"fulfillment", guard_fulfillment, "iud"},
 	{"fulfillment_line", guard_engine_row, "iud"},
 	{"event", guard_engine_row, "i"},
-	{"line", oms_guard_line, "d"},
+	{"line", guard_line, "id"},
 	{"hold", oms_guard_hold, "iu"},
 	{"movement", oms_guard_movement, "iud"},
 	{"workflow", guard_workflow, "iu"},
@@ -118,6 +121,12 @@ oms_guard(PG_FUNCTION_ARGS)
 	Store	   *store;
 
 	oms_require_trigger(fcinfo, "guard");
+	if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) && strcmp(subject(trigger), "workflow") == 0)
+	{
+		/* who edits locks a row and then a table: not two at a time */
+		(void) oms_stand_in_line(oms_store_of_trigger(trigger), QUEUE_WORKFLOWS, "workflows", "");
+		return PointerGetDatum(NULL);
+	}
 	require_event(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) && TRIGGER_FIRED_FOR_ROW(trigger->tg_event));
 	store = oms_store_of_trigger(trigger);
 	for (int i = 0; i < (int) lengthof(guards); i++)
@@ -287,6 +296,15 @@ guard_engine_row(Store *store, TriggerData *trigger)
 				 errhint("Set orders.status or fulfillments.status, or call oms.split_fulfillment or oms.cancel_lines."),
 				 errtable(trigger->tg_relation)));
 	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+}
+
+/*
+ * guard_line judges a line that is new or goes.
+ */
+static HeapTuple
+guard_line(Store *store, TriggerData *trigger)
+{
+	return TRIGGER_FIRED_BY_INSERT(trigger->tg_event) ? oms_guard_new_line(store, trigger) : oms_guard_line(store, trigger);
 }
 
 /*

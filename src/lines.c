@@ -22,6 +22,7 @@
 
 #include "lines.h"
 #include "oms.h"
+#include "placing.h"
 #include "plan.h"
 #include "rows.h"
 #include "transition.h"
@@ -222,6 +223,28 @@ apply(Store *store, const char *what, const Difference *list, int count, bool ma
 }
 
 /*
+ * take_known takes out what the order that is being placed counts already.
+ */
+static int
+take_known(Difference *list, int count)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		Placing    *placing = oms_placing_of(&list[i].order_id);
+
+		if (!placing)
+		{
+			list[kept++] = list[i];
+			continue;
+		}
+		oms_placing_counts(placing, list[i].units, placing->tax_included ? list[i].net : list[i].gross);
+	}
+	return kept;
+}
+
+/*
  * oms_act_lines follows the INSERT or DELETE of lines or charges.
  */
 void
@@ -237,6 +260,11 @@ oms_act_lines(Store *store, TriggerData *trigger, bool are_charges)
 	if (count > 0)
 	{
 		count = merge(list, count, !inserted);
+		if (inserted)
+			count = take_known(list, count);
+	}
+	if (count > 0)
+	{
 		oms_become_owner(store, &scope);
 		apply(store, are_charges ? "charges" : "lines", list, count, inserted, true);
 		oms_leave_owner(&scope);

@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -44,6 +45,20 @@ const char *
 oms_entity_name(EntityKind entity)
 {
 	return entity == ENTITY_ORDER ? "order" : "fulfillment";
+}
+
+/*
+ * oms_keep_workflows takes the lock that writing an entity's rows takes anyway,
+ * before anything is decided by a workflow: an edit that waits for us or that
+ * we wait for is then seen whole or not at all.
+ */
+void
+oms_keep_workflows(const Store *store, EntityKind entity)
+{
+	Oid			relid = get_relname_relid(entity == ENTITY_ORDER ? "orders" : "fulfillments", store->namespace_oid);
+
+	if (OidIsValid(relid))
+		LockRelationOid(relid, RowExclusiveLock);
 }
 
 /*

@@ -132,6 +132,7 @@ typedef struct Machine
 
 /* machine.c */
 extern const char *oms_entity_name(EntityKind entity);
+extern void oms_keep_workflows(const Store *store, EntityKind entity);
 extern Machine *oms_machine(Store *store, const char *name, EntityKind entity);
 extern int	oms_machine_state(const Machine *machine, const char *status);
 extern const MachineMove *oms_machine_move_by_action(const Machine *machine, int from,

@@ -13,6 +13,7 @@
 #include "facts.h"
 #include "fulfillment.h"
 #include "machine.h"
+#include "moves.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -119,7 +120,7 @@ group_pieces(Store *store, const Sourcing *sourcing, int *target, int *count)
  * or a guard that must ask elsewhere, is left to the triggers.
  */
 static void
-choose_status(Store *store, Making *making, const OrderFacts *order, Events *events)
+choose_status(Store *store, Sourcing *sourcing, Making *making, const OrderFacts *order, Events *events)
 {
 	const Demand *demand = making->first->demand;
 	Machine    *machine = oms_machine(store, demand->workflow, ENTITY_FULFILLMENT);
@@ -133,6 +134,7 @@ choose_status(Store *store, Making *making, const OrderFacts *order, Events *eve
 		move = oms_open_automatic_move(machine, initial, &mover);
 	making->status = oms_machine_state_name(machine, initial);
 	oms_event_add(events, &demand->order_id, "fulfillment", &making->id, "created", NULL, making->status, NULL, NULL);
+	sourcing->may_go_on |= machine->has_automatic[move && move->nactions == 0 ? move->to : initial];
 	if (!move || move->nactions > 0)
 		return;
 	making->status = oms_machine_state_name(machine, move->to);
@@ -141,44 +143,51 @@ choose_status(Store *store, Making *making, const OrderFacts *order, Events *eve
 }
 
 /*
- * choose_statuses does so for all, and tells what is made.
+ * choose_statuses does so for all.
  */
 static void
-choose_statuses(Store *store, Making *makings, int count)
+choose_statuses(Store *store, Sourcing *sourcing, Making *makings, int count, const OrderFactsList *facts, Events *events)
 {
-	Array	   *orders = oms_array(UUIDOID, count);
-	Events	   *events = oms_events(2 * count);
-	OrderFactsList *facts;
+	if (!facts)
+	{
+		Array	   *orders = oms_array(UUIDOID, count);
 
+		for (int i = 0; i < count; i++)
+			oms_array_add_uuid(orders, &makings[i].first->demand->order_id);
+		facts = oms_lock_orders(store, orders);
+	}
 	for (int i = 0; i < count; i++)
-		oms_array_add_uuid(orders, &makings[i].first->demand->order_id);
-	facts = oms_lock_orders(store, orders);
-	for (int i = 0; i < count; i++)
-		choose_status(store, &makings[i], oms_find_order(facts, &makings[i].first->demand->order_id), events);
-	oms_events_write(store, events);
+		choose_status(store, sourcing, &makings[i], oms_find_order(facts, &makings[i].first->demand->order_id), events);
 }
 
 /*
  * oms_source_make makes the fulfillments for the stock that was taken.  The
- * lines' counters must count it by then.
+ * lines' counters must count it by then.  facts are the orders as they are by
+ * then, NULL to have them read.  What happened goes after events, all of which
+ * are written.
  */
 void
-oms_source_make(Store *store, Sourcing *sourcing)
+oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events)
 {
 	static const Oid types[14] = {
 		UUIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
 		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID
 	};
 	int		   *target = palloc(Max(1, sourcing->npieces) * sizeof(int));
-	int			count;
-	Making	   *makings;
+	int			count = 0;
+	Making	   *makings = NULL;
 	Array	   *arrays[14];
 	Datum		args[14];
 
+	if (sourcing->npieces > 0)
+	{
+		oms_keep_workflows(store, ENTITY_FULFILLMENT);
+		makings = group_pieces(store, sourcing, target, &count);
+		choose_statuses(store, sourcing, makings, count, facts, events);
+	}
+	oms_events_write(store, events);
 	if (sourcing->npieces == 0)
 		return;
-	makings = group_pieces(store, sourcing, target, &count);
-	choose_statuses(store, makings, count);
 	for (int i = 0; i < 14; i++)
 		arrays[i] = oms_array(types[i], i < 9 ? count : sourcing->npieces);
 	for (int i = 0; i < count; i++)
@@ -212,4 +221,29 @@ oms_source_make(Store *store, Sourcing *sourcing)
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("a trigger keeps the engine from writing table \"fulfillment_lines\""),
 				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+}
+
+/*
+ * oms_source_finish counts what was sourced into lines and orders and makes the
+ * fulfillments.  An automatic move that this opens to an order waits until they
+ * are there: its actions must find them.
+ */
+void
+oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sourcing, Events *events)
+{
+	Array	   *orders = oms_array(UUIDOID, 4);
+	Array	   *before = oms_postpone(orders);
+
+	oms_events_write(store, events);
+	PG_TRY();
+	{
+		oms_units_apply(store, changes);
+	}
+	PG_FINALLY();
+	{
+		(void) oms_postpone(before);
+	}
+	PG_END_TRY();
+	oms_source_make(store, sourcing, NULL, oms_events(4));
+	oms_settle_or_postpone(store, ENTITY_ORDER, orders, orders);
 }

@@ -28,6 +28,7 @@
 #include "event.h"
 #include "moves.h"
 #include "oms.h"
+#include "placing.h"
 #include "plan.h"
 
 /* What the transition tables say. */
@@ -46,7 +47,6 @@ static void read_transition(Store *store, TriggerData *trigger, EntityKind entit
 static bool may_go_on(EntityKind entity, const Mover *mover);
 static void look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *shape,
 						const RowValues *old, const RowValues *new, Transition *t);
-static void choose_moves(Store *store, EntityKind entity, Mover *movers, int count);
 static void require_still(EntityKind entity, const Mover *movers, int count);
 static void log_moves(Store *store, EntityKind entity, const Transition *t);
 
@@ -79,7 +79,7 @@ oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
 				known &= sorted[i].order != NULL;
 			if (!known)
 				oms_learn(store, entity, sorted, t.nmovers);
-			choose_moves(store, entity, sorted, t.nmovers);
+			oms_choose_moves(store, entity, sorted, t.nmovers);
 			require_still(entity, sorted, t.nmovers);
 		}
 		log_moves(store, entity, &t);
@@ -97,7 +97,7 @@ oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
 			oms_array_add(ids, t.waiting->values[i]);
 			oms_array_add(order_ids, t.waiting_orders->values[i]);
 		}
-		oms_settle(store, entity, ids, order_ids);
+		oms_settle_or_postpone(store, entity, ids, order_ids);
 		oms_wake_fulfillments(store, t.wakers);
 		oms_leave_owner(&scope);
 	}
@@ -252,6 +252,9 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 	char	   *from = old ? oms_row_text(shape, old, status) : NULL;
 	char	   *to = oms_row_text(shape, new, status);
 
+	if (!old && is_order && oms_placing_of(&id))
+		return;					/* written as it ends up: direct.c does the
+								 * rest */
 	if (!old && !is_order)
 	{
 		/* whoever made it has told so: see making.c and fulfillment.c */
@@ -316,11 +319,11 @@ refuse(EntityKind entity, const Mover *mover, const char *guard, const char *why
 }
 
 /*
- * choose_moves finds the move that each row took: of those between its two
+ * oms_choose_moves finds the move that each row took: of those between its two
  * states, the first whose guards hold.
  */
-static void
-choose_moves(Store *store, EntityKind entity, Mover *movers, int count)
+void
+oms_choose_moves(Store *store, EntityKind entity, Mover *movers, int count)
 {
 	for (int i = 0; i < count; i++)
 	{

@@ -9,9 +9,13 @@
 #include "machine.h"
 
 extern void oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity);
+extern void oms_choose_moves(Store *store, EntityKind entity, Mover *movers, int count);
 extern void oms_run_actions(Store *store, EntityKind entity, Mover *movers, int count);
 extern void oms_settle(Store *store, EntityKind entity, const Array *ids,
 					   const Array *order_ids);
+extern Array *oms_postpone(Array *list);
+extern bool oms_is_postponing(void);
+extern void oms_settle_or_postpone(Store *store, EntityKind entity, const Array *ids, const Array *order_ids);
 extern void oms_wake_fulfillments(Store *store, const Array *order_ids);
 extern void oms_move_fulfillments(Store *store, const Array *ids, const Array *from,
 								  const Array *to, const Array *reasons);

@@ -6,6 +6,7 @@
 #define OMS_ORDER_H
 
 #include "document.h"
+#include "machine.h"
 #include "store.h"
 #include "utils/uuid.h"
 
@@ -73,17 +74,61 @@ typedef struct OrderDocument
 	bytea	   *hash;
 } OrderDocument;
 
+/* What the store says of a line's codes. */
+typedef struct LineFrame
+{
+	bool		tracked;		/* the SKU */
+	const char *method;			/* the line's, the SKU's or the channel's; or
+								 * NULL */
+	const char *workflow;		/* of the method */
+	bool		by_partner;		/* the method */
+} LineFrame;
+
+/* What the store says of an order's channel and lines. */
+typedef struct OrderFrame
+{
+	const char *workflow;
+	const char *if_short;
+	int64		priority;
+	bool		payment_required;
+	LineFrame  *lines;
+} OrderFrame;
+
+/* What an order's row points to, written or found before it. */
+typedef struct OrderBefore
+{
+	pg_uuid_t	customer;
+	pg_uuid_t	source;
+	bool		has_customer;
+	bool		has_source;
+	pg_uuid_t  *addresses;
+} OrderBefore;
+
 /* order_document.c */
 extern OrderDocument *oms_parse_order(Jsonb *document);
 
+/* codes.c */
+extern OrderFrame *oms_look_up_codes(Store *store, const OrderDocument *doc);
+
 /* order_write.c */
-extern Datum oms_text_or_null(const FieldValue *value, char *null);
-extern bool oms_write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id);
-extern pg_uuid_t *oms_write_addresses(Store *store, const OrderDocument *doc);
+extern void oms_write_before(Store *store, const OrderDocument *doc, OrderBefore *before);
+extern bool oms_write_row(Store *store, const OrderDocument *doc, const OrderFrame *frame, const pg_uuid_t *id,
+						  const OrderBefore *before);
 extern void oms_forget_addresses(Store *store, const pg_uuid_t *ids, int count);
-extern bool oms_find_source_order(Store *store, const OrderDocument *doc, pg_uuid_t *id);
-extern void oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id,
+extern void oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const pg_uuid_t *ids,
 							const pg_uuid_t *addresses);
-extern void oms_write_charges_and_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
+extern void oms_write_charges(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
+extern void oms_write_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
+
+/* order.c */
+extern const MachineMove *oms_reserving_move(Store *store, const char *workflow);
+extern void oms_require_total(const OrderDocument *doc, Datum real);
+extern void oms_refuse_hidden(const char *what) pg_attribute_noreturn();
+extern void oms_refuse_meanwhile(const OrderDocument *doc) pg_attribute_noreturn();
+
+/* direct.c */
+extern bool oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame);
+extern bool oms_place_directly(Store *store, const OrderDocument *doc, const OrderFrame *frame, const pg_uuid_t *id,
+							   HeapTuple *result);
 
 #endif							/* OMS_ORDER_H */

@@ -117,11 +117,11 @@ find_row(Mover **rows, int count, const pg_uuid_t *id)
 }
 
 /*
- * require_content refuses orders with neither line nor charge, and such as
+ * oms_require_content refuses orders with neither line nor charge, and such as
  * would cost less than nothing.
  */
-static void
-require_content(Store *store, Mover **rows, int count, const Array *ids)
+void
+oms_require_content(Store *store, Mover **rows, int count, const Array *ids)
 {
 	Datum		zero = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
 	bool		all_have_units = true;
@@ -176,6 +176,17 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 }
 
 /*
+ * oms_hold_short holds orders, since units of them are short.
+ */
+void
+oms_hold_short(Store *store, const Array *order_ids)
+{
+	(void) oms_run(store, &insert_stock_holds, (Datum[]) {
+		oms_array_datum(order_ids), CStringGetTextDatum(oms_current_actor())
+	});
+}
+
+/*
  * act_reserve takes stock for orders: lines are fixed from here on.  What is
  * not found is refused (OM003), or becomes short and holds the order.
  */
@@ -198,7 +209,7 @@ act_reserve(Store *store, Mover **rows, int count)
 	if (nclaimed == 0)
 		return;
 	ids = oms_mover_ids(claimed, nclaimed);
-	require_content(store, claimed, nclaimed, ids);
+	oms_require_content(store, claimed, nclaimed, ids);
 	read_demand_rows(store, claimed, nclaimed, ids, &sourcing);
 	sourcing.never_waits = oms_stock_is_locked();
 	oms_source_take(store, &sourcing);
@@ -222,13 +233,13 @@ act_reserve(Store *store, Mover **rows, int count)
 			oms_array_add_uuid(held, &demand->order_id);
 	}
 	oms_source_events(&sourcing, true, events);
-	oms_events_write(store, events);
 	if (held->count > 0)
-		(void) oms_run(store, &insert_stock_holds, (Datum[]) {
-			oms_array_datum(held), CStringGetTextDatum(oms_current_actor())
-		});
-	oms_units_apply(store, units);
-	oms_source_make(store, &sourcing);
+	{
+		oms_events_write(store, events);
+		events = oms_events(4);
+		oms_hold_short(store, held);
+	}
+	oms_source_finish(store, units, &sourcing, events);
 }
 
 /*
@@ -256,11 +267,14 @@ act_confirm(Store *store, Mover **rows, int count)
 static void
 release_fulfillments(Store *store, Mover **rows, int count, const Array *orders)
 {
-	uint64		found = oms_run(store, &lock_reserved, (Datum[]) {oms_array_datum(orders)});
-	Array	   *ids = oms_array(UUIDOID, found);
-	Array	   *from = oms_array(TEXTOID, found);
-	Array	   *to = oms_array(TEXTOID, found);
-	Array	   *reasons = oms_array(TEXTOID, found);
+	uint64		found;
+	Array	   *ids = oms_array(UUIDOID, 4);
+	Array	   *from = oms_array(TEXTOID, 4);
+	Array	   *to = oms_array(TEXTOID, 4);
+	Array	   *reasons = oms_array(TEXTOID, 4);
+
+	oms_keep_workflows(store, ENTITY_FULFILLMENT);
+	found = oms_run(store, &lock_reserved, (Datum[]) {oms_array_datum(orders)});
 
 	for (uint64 i = 0; i < found; i++)
 	{

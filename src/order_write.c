@@ -39,6 +39,18 @@ static const StoreQuery upsert_customer = {
 	5, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 };
 
+static const StoreQuery insert_order = {
+	"INSERT INTO @.orders (id, channel, external_ref, customer_id, workflow, currency, tax_included, po_number, priority,"
+	" ship_complete, if_short, source_order_id, source_kind, ship_to_id, bill_to_id, document_hash, ordered_at, attributes)"
+	" VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.bpchar, COALESCE($7, false), $8, $9, COALESCE($10, false), $11, $12, $13, $14, $15, $16,"
+	" COALESCE($17, pg_catalog.now()), COALESCE($18::pg_catalog.jsonb, '{}')) ON CONFLICT (channel, external_ref) DO NOTHING"
+	" RETURNING id, number, status, total, units_short, units_backordered, false",
+	18, {
+		UUIDOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, INT4OID, BOOLOID, TEXTOID, UUIDOID,
+		TEXTOID, UUIDOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TEXTOID
+	}
+};
+
 static const StoreQuery insert_addresses = {
 	"INSERT INTO @.addresses (id, name, company, line1, line2, city, region, postal_code, country, latitude, longitude,"
 	" phone, email) SELECT a.* FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3),"
@@ -86,21 +98,21 @@ static const StoreQuery insert_holds = {
 };
 
 /*
- * oms_text_or_null returns a field's text for an argument.
+ * text_or_null returns a field's text for an argument.
  */
-Datum
-oms_text_or_null(const FieldValue *value, char *null)
+static Datum
+text_or_null(const FieldValue *value, char *null)
 {
 	*null = value->is_set ? ' ' : 'n';
 	return value->is_set ? CStringGetTextDatum(value->text ? value->text : value->json) : (Datum) 0;
 }
 
 /*
- * oms_write_customer returns the customer's id, having written what the document
+ * write_customer returns the customer's id, having written what the document
  * says of them where that is new.
  */
-bool
-oms_write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id)
+static bool
+write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 {
 	const FieldValue *customer = &doc->fields[DOC_CUSTOMER];
 	const FieldValue *code = customer->text ? customer : &doc->customer[CUSTOMER_CODE];
@@ -111,7 +123,7 @@ oms_write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 		return false;
 	args[0] = CStringGetTextDatum(code->text);
 	for (int i = 1; i < 5; i++)
-		args[i] = oms_text_or_null(&doc->customer[i], &nulls[i]);
+		args[i] = text_or_null(&doc->customer[i], &nulls[i]);
 	if (oms_run_nulls(store, &find_customer, args, nulls) > 0)
 	{
 		*id = oms_column_uuid(0, 1);
@@ -130,10 +142,10 @@ oms_write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 }
 
 /*
- * oms_write_addresses inserts the document's addresses and returns their ids.
+ * write_addresses inserts the document's addresses and returns their ids.
  */
-pg_uuid_t *
-oms_write_addresses(Store *store, const OrderDocument *doc)
+static pg_uuid_t *
+write_addresses(Store *store, const OrderDocument *doc)
 {
 	pg_uuid_t  *ids = palloc(Max(1, doc->naddresses) * sizeof(pg_uuid_t));
 	Array	   *arrays[ADDRESS_FIELDS + 1];
@@ -186,10 +198,10 @@ oms_forget_addresses(Store *store, const pg_uuid_t *ids, int count)
 }
 
 /*
- * oms_find_source_order returns the order that this one follows.
+ * find_source_order returns the order that this one follows.
  */
-bool
-oms_find_source_order(Store *store, const OrderDocument *doc, pg_uuid_t *id)
+static bool
+find_source_order(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 {
 	const FieldValue *source = &doc->fields[DOC_SOURCE_ORDER];
 
@@ -202,10 +214,61 @@ oms_find_source_order(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 }
 
 /*
- * oms_write_lines inserts the lines.
+ * oms_write_before writes what an order's row points to.
  */
 void
-oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const pg_uuid_t *addresses)
+oms_write_before(Store *store, const OrderDocument *doc, OrderBefore *before)
+{
+	before->has_customer = write_customer(store, doc, &before->customer);
+	before->has_source = find_source_order(store, doc, &before->source);
+	before->addresses = write_addresses(store, doc);
+}
+
+/*
+ * oms_write_row inserts the order's row; what became of it is in SPI_tuptable.
+ * Returns false where another order has the reference.
+ */
+bool
+oms_write_row(Store *store, const OrderDocument *doc, const OrderFrame *frame, const pg_uuid_t *id,
+			  const OrderBefore *before)
+{
+	const FieldValue *f = doc->fields;
+	Datum		args[18];
+	char		nulls[19] = "                  ";
+	int64		priority = f[DOC_PRIORITY].is_set ? f[DOC_PRIORITY].integer : frame->priority;
+
+	nulls[3] = before->has_customer ? ' ' : 'n';
+	nulls[11] = before->has_source ? ' ' : 'n';
+	args[0] = UUIDPGetDatum(id);
+	args[1] = CStringGetTextDatum(f[DOC_CHANNEL].text);
+	args[2] = text_or_null(&f[DOC_EXTERNAL_REF], &nulls[2]);
+	args[3] = UUIDPGetDatum(&before->customer);
+	args[4] = CStringGetTextDatum(frame->workflow);
+	args[5] = CStringGetTextDatum(f[DOC_CURRENCY].text);
+	args[6] = BoolGetDatum(f[DOC_TAX_INCLUDED].boolean);
+	args[7] = text_or_null(&f[DOC_PO_NUMBER], &nulls[7]);
+	args[8] = Int32GetDatum((int32) priority);
+	args[9] = BoolGetDatum(f[DOC_SHIP_COMPLETE].boolean);
+	args[10] = CStringGetTextDatum(f[DOC_IF_SHORT].is_set ? f[DOC_IF_SHORT].text : frame->if_short);
+	args[11] = UUIDPGetDatum(&before->source);
+	args[12] = text_or_null(&f[DOC_SOURCE_KIND], &nulls[12]);
+	args[13] = doc->ship_to < 0 ? (Datum) 0 : UUIDPGetDatum(&before->addresses[doc->ship_to]);
+	nulls[13] = doc->ship_to < 0 ? 'n' : ' ';
+	args[14] = doc->bill_to < 0 ? (Datum) 0 : UUIDPGetDatum(&before->addresses[doc->bill_to]);
+	nulls[14] = doc->bill_to < 0 ? 'n' : ' ';
+	args[15] = PointerGetDatum(doc->hash);
+	args[16] = TimestampTzGetDatum(f[DOC_ORDERED_AT].time);
+	nulls[16] = f[DOC_ORDERED_AT].is_set ? ' ' : 'n';
+	args[17] = text_or_null(&f[DOC_ATTRIBUTES], &nulls[17]);
+	return oms_run_nulls(store, &insert_order, args, nulls) > 0;
+}
+
+/*
+ * oms_write_lines inserts the lines, with these ids.
+ */
+void
+oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const pg_uuid_t *ids,
+				const pg_uuid_t *addresses)
 {
 	static const int texts[] = {
 		LINE_EXTERNAL_REF, LINE_SKU, LINE_DESCRIPTION, LINE_METHOD, LINE_LOCATION, LINE_PICKUP_LOCATION,
@@ -215,15 +278,12 @@ oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, con
 	static const int moneys[] = {LINE_UNIT_PRICE, LINE_DISCOUNT, LINE_TAX};
 	Array	   *arrays[17];
 	Datum		args[17];
-	pg_uuid_t  *ids = palloc(Max(1, doc->nlines) * sizeof(pg_uuid_t));
 
 	if (doc->nlines == 0)
 		return;
 	for (int i = 1; i < 17; i++)
 		arrays[i] = oms_array(i == 1 || i == 4 || i == 14 ? UUIDOID : i == 2 || i == 6 ? INT8OID
 							  : i >= 7 && i <= 9 ? NUMERICOID : TEXTOID, doc->nlines);
-	for (int i = 0; i < doc->nlines; i++)
-		oms_uuid7(&ids[i]);
 	for (int i = 0; i < doc->nlines; i++)
 	{
 		const FieldValue *line = doc->lines[i];
@@ -252,18 +312,15 @@ oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, con
 }
 
 /*
- * oms_write_charges_and_holds inserts both.
+ * oms_write_charges inserts the charges.
  */
 void
-oms_write_charges_and_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id)
+oms_write_charges(Store *store, const OrderDocument *doc, const pg_uuid_t *id)
 {
 	Array	   *kinds = oms_array(TEXTOID, doc->ncharges);
 	Array	   *labels = oms_array(TEXTOID, doc->ncharges);
 	Array	   *amounts = oms_array(NUMERICOID, doc->ncharges);
 	Array	   *taxes = oms_array(NUMERICOID, doc->ncharges);
-	Array	   *hold_kinds = oms_array(TEXTOID, doc->nholds);
-	Array	   *reasons = oms_array(TEXTOID, doc->nholds);
-	Array	   *expiries = oms_array(TIMESTAMPTZOID, doc->nholds);
 
 	for (int i = 0; i < doc->ncharges; i++)
 	{
@@ -282,6 +339,17 @@ oms_write_charges_and_holds(Store *store, const OrderDocument *doc, const pg_uui
 			UUIDPGetDatum(id), oms_array_datum(kinds), oms_array_datum(labels), oms_array_datum(amounts),
 			oms_array_datum(taxes)
 		});
+}
+
+/*
+ * oms_write_holds inserts the holds.
+ */
+void
+oms_write_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id)
+{
+	Array	   *hold_kinds = oms_array(TEXTOID, doc->nholds);
+	Array	   *reasons = oms_array(TEXTOID, doc->nholds);
+	Array	   *expiries = oms_array(TIMESTAMPTZOID, doc->nholds);
 
 	for (int i = 0; i < doc->nholds; i++)
 	{

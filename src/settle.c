@@ -50,6 +50,48 @@ static const StoreQuery lock_fulfillments = {
 	1, {UUIDARRAYOID}
 };
 
+/* orders whose automatic moves wait for their fulfillments; NULL: none does */
+static Array *postponed = NULL;
+
+/*
+ * oms_postpone has the automatic moves of orders wait, and their ids noted in a
+ * list; NULL has them made at once again.  It returns the list before, which
+ * the caller restores, after an error too.
+ */
+Array *
+oms_postpone(Array *list)
+{
+	Array	   *before = postponed;
+
+	postponed = list;
+	return before;
+}
+
+/*
+ * oms_is_postponing tells whether they wait.
+ */
+bool
+oms_is_postponing(void)
+{
+	return postponed != NULL;
+}
+
+/*
+ * oms_settle_or_postpone makes the automatic moves that are open to rows now, or
+ * notes them for later.
+ */
+void
+oms_settle_or_postpone(Store *store, EntityKind entity, const Array *ids, const Array *order_ids)
+{
+	if (entity != ENTITY_ORDER || !postponed)
+	{
+		oms_settle(store, entity, ids, order_ids);
+		return;
+	}
+	for (int i = 0; i < ids->count; i++)
+		oms_array_add_uuid(postponed, DatumGetUUIDP(ids->values[i]));
+}
+
 /*
  * oms_settle makes the automatic moves that are open to rows now: of each row
  * the first whose guards hold.  What follows comes by the triggers.
@@ -65,6 +107,7 @@ oms_settle(Store *store, EntityKind entity, const Array *ids, const Array *order
 
 	if (ids->count == 0)
 		return;
+	oms_keep_workflows(store, entity);
 	for (int i = 0; i < ids->count; i++)
 	{
 		movers[i].id = *DatumGetUUIDP(ids->values[i]);
@@ -115,6 +158,7 @@ oms_wake_fulfillments(Store *store, const Array *order_ids)
 
 	if (order_ids->count == 0)
 		return;
+	oms_keep_workflows(store, ENTITY_FULFILLMENT);
 	count = oms_run(store, &fulfillments_of_orders, (Datum[]) {oms_array_datum(order_ids)});
 	numbers = palloc(Max(1, count) * sizeof(char *));
 	for (uint64 i = 0; i < count; i++)

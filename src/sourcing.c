@@ -13,9 +13,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
-#include "miscadmin.h"
-#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/memutils.h"
@@ -23,12 +20,12 @@
 
 #include "oms.h"
 #include "plan.h"
+#include "queue.h"
 #include "rows.h"
 #include "sourcing.h"
 
 #define TRIES 5					/* without locking stock first */
 #define MOST_QUEUES 32			/* stock rows that one stands in line for */
-#define QUEUE_LOCKS 79			/* a class of advisory locks that is ours */
 
 static const StoreQuery read_excluded = {
 	"SELECT DISTINCT f.order_id, f.location FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) AND f.rerouted"
@@ -177,11 +174,8 @@ changes_of_plan(const Sourcing *sourcing, bool *takes)
 }
 
 /*
- * stand_in_line waits for those who are taking from the same stock rows, in
- * order of arrival.  A row lock alone has everybody who waits for a hot row
- * woken at each commit, to find that all but one must wait again; here one is.
- * It changes nothing about what is right, so it is skipped where there are
- * many rows: each is a lock in the server's table until the transaction ends.
+ * stand_in_line waits for those who are taking from the same stock rows.  It is
+ * skipped where there are many.
  */
 static void
 stand_in_line(const Store *store, const StockChanges *changes)
@@ -190,17 +184,8 @@ stand_in_line(const Store *store, const StockChanges *changes)
 		return;
 	for (int i = 0; i < changes->count; i++)
 	{
-		const StockChange *change = &changes->changes[i];
-		LOCKTAG		tag;
-		uint64		key;
-
-		if (!change->takes)
-			continue;
-		key = hash_bytes_extended((const unsigned char *) change->sku, strlen(change->sku), store->namespace_oid);
-		key = hash_bytes_extended((const unsigned char *) change->location, strlen(change->location), key);
-		/* the last number keeps clear of pg_advisory_lock's */
-		SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, QUEUE_LOCKS);
-		(void) LockAcquire(&tag, ExclusiveLock, false, false);
+		if (changes->changes[i].takes)
+			(void) oms_stand_in_line(store, QUEUE_STOCK, changes->changes[i].sku, changes->changes[i].location);
 	}
 }
 

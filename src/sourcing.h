@@ -6,8 +6,10 @@
 #define OMS_SOURCING_H
 
 #include "event.h"
+#include "facts.h"
 #include "stock.h"
 #include "store.h"
+#include "units.h"
 
 /* Units of an order line that need a place to come from. */
 typedef struct Demand
@@ -53,6 +55,8 @@ typedef struct Sourcing
 	Piece	   *pieces;			/* the plan, once stock is taken */
 	int			npieces;
 	int			capacity;
+	bool		may_go_on;		/* a fulfillment was made that may move on by
+								 * itself */
 } Sourcing;
 
 /* sourcing.c */
@@ -62,7 +66,8 @@ extern void oms_source_exclude(Store *store, Sourcing *sourcing);
 extern void oms_read_demand(Demand *demand, uint64 row);
 
 /* making.c */
-extern void oms_source_make(Store *store, Sourcing *sourcing);
+extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);
+extern void oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sourcing, Events *events);
 
 /* walk.c */
 extern void oms_walk_plan(Store *store, Sourcing *sourcing, bool lock);

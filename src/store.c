@@ -51,10 +51,10 @@ typedef struct Fittings
 } Fittings;
 
 static const Fittings fittings[] = {
-	{"settings", 3, {NULL}}, {"workflows", 2, {"compiled"}}, {"methods", 2, {NULL}}, {"channels", 2, {NULL}},
+	{"settings", 3, {NULL}}, {"workflows", 3, {"compiled"}}, {"methods", 2, {NULL}}, {"channels", 2, {NULL}},
 	{"locations", 1, {NULL}}, {"skus", 2, {NULL}}, {"reasons", 1, {NULL}}, {"customers", 1, {"id"}},
 	{"addresses", 1, {"id"}}, {"stock", 5, {NULL}}, {"stock_movements", 3, {"actor"}},
-	{"orders", 5, {"id"}}, {"order_lines", 7, {"id"}}, {"order_charges", 4, {"id"}},
+	{"orders", 5, {"id"}}, {"order_lines", 6, {"id"}}, {"order_charges", 4, {"id"}},
 	{"order_holds", 5, {"id", "placed_by"}}, {"order_events", 3, {NULL}},
 	{"fulfillments", 5, {"id"}}, {"fulfillment_lines", 2, {"id"}},
 };
@@ -67,6 +67,7 @@ static void read_name(Store *store);
 static Oid	settings_of(const Store *store);
 static void read_layout(Store *store);
 static void look_for_gaps(Store *store);
+static bool is_watched(Relation rel);
 static const char *gap_of(Relation rel, const Fittings *fitting);
 static void namespace_changed(Datum arg, int cacheid, uint32 hashvalue);
 static void relation_changed(Datum arg, Oid relid);
@@ -374,6 +375,10 @@ look_for_gaps(Store *store)
 		Relation	rel = OidIsValid(store->tables[i]) ? RelationIdGetRelation(store->tables[i]) : NULL;
 		const char *gap = rel ? gap_of(rel, &fittings[i]) : "its rows";
 
+		if (i == 0)
+			store->is_watched = false;
+		if (rel && strncmp(fittings[i].table, "order", 5) == 0 && strcmp(fittings[i].table, "order_events") != 0)
+			store->is_watched |= is_watched(rel);
 		if (gap)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_STORE_LAYOUT),
@@ -383,6 +388,26 @@ look_for_gaps(Store *store)
 		RelationClose(rel);
 	}
 	store->whole = changes == store->table_changes;
+}
+
+/*
+ * is_watched tells whether the steps in which a table is written show to
+ * anybody: to triggers that are not ours, to rules or to policies.
+ */
+static bool
+is_watched(Relation rel)
+{
+	Oid			ours = get_namespace_oid("oms", false);
+
+	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (!trigger->tgisinternal && get_func_namespace(trigger->tgfoid) != ours)
+			return true;
+	}
+	return rel->rd_rules != NULL || rel->rd_rel->relrowsecurity || rel->rd_rel->relkind != RELKIND_RELATION ||
+		rel->rd_rel->relhassubclass;
 }
 
 /*

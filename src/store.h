@@ -34,6 +34,8 @@ typedef struct Store
 	char	   *number_prefix;
 
 	bool		whole;			/* no trigger, default or column is lacking */
+	bool		is_watched;		/* then: how an order is written shows to
+								 * others */
 	Oid			tables[OMS_MAX_TABLES]; /* whose triggers those are */
 	int			ntables;
 

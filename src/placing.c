@@ -1,0 +1,146 @@
+/*
+ * placing.c
+ *	  Writing an order once, as it ends up.
+ *
+ * direct.c has taken the stock before it inserts the order and its lines, so
+ * their rows need not be written again.  The INSERTs are the caller's: what
+ * the engine keeps in those rows is filled in by the BEFORE triggers, which
+ * find here what it is, and what the AFTER triggers would do is done.  Each
+ * tells here what it has seen; at the end nothing may be due.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/numeric.h"
+#include "utils/rel.h"
+
+#include "oms.h"
+#include "placing.h"
+#include "rows.h"
+#include "transition.h"
+
+/* the order that this call of place_order is writing, or NULL */
+static Placing *current = NULL;
+
+/*
+ * oms_placing_set says which order is being written, NULL for none; it returns
+ * what was said before, to be restored also when an error passes.
+ */
+Placing *
+oms_placing_set(Placing *placing)
+{
+	Placing    *before = current;
+
+	current = placing;
+	return before;
+}
+
+/*
+ * oms_placing_of returns what is known of an order that is being written;
+ * NULL for all others.
+ */
+Placing *
+oms_placing_of(const pg_uuid_t *order_id)
+{
+	if (!current || oms_uuid_cmp(order_id, &current->order->id) != 0)
+		return NULL;
+	return current;
+}
+
+/*
+ * oms_placing_counts notes that so many units and so much money have been seen.
+ */
+void
+oms_placing_counts(Placing *placing, int64 units, Datum amount)
+{
+	MemoryContext caller = MemoryContextSwitchTo(placing->context);
+
+	placing->units_due -= units;
+	placing->total_due = DirectFunctionCall2(numeric_sub, placing->total_due, amount);
+	MemoryContextSwitchTo(caller);
+}
+
+/*
+ * oms_placing_is_over tells whether the triggers have seen all that there is.
+ */
+bool
+oms_placing_is_over(const Placing *placing)
+{
+	return !placing->row_is_due && placing->lines_filled == placing->nlines &&
+		placing->units_due == 0 && placing->holds_due == 0 &&
+		DatumGetBool(DirectFunctionCall2(numeric_eq, placing->total_due,
+										 DirectFunctionCall1(int4_numeric, Int32GetDatum(0))));
+}
+
+/*
+ * demand_of finds what a new line wants, by its id: lines come in the order in
+ * which they are known here.
+ */
+static const Demand *
+demand_of(Placing *placing, const pg_uuid_t *line_id)
+{
+	const Demand *demand = placing->lines_filled < placing->nlines ? placing->demands[placing->lines_filled] : NULL;
+
+	if (!demand || oms_uuid_cmp(&demand->line_id, line_id) != 0)
+		return NULL;
+	placing->lines_filled++;
+	return demand;
+}
+
+/*
+ * require_no_counters refuses a line that begins with counters.
+ */
+static void
+require_no_counters(TriggerData *trigger)
+{
+	static const char *const counters[] = {
+		"canceled", "allocated", "backordered", "short", "shipped", "delivered", "returned", "revision"
+	};
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	bool		isnull;
+	bool		is_bare = true;
+
+	for (int i = 0; i < (int) lengthof(counters); i++)
+		is_bare &= DatumGetInt64(SPI_getbinval(trigger->tg_trigtuple, tupdesc,
+											   oms_require_column(tupdesc, counters[i], INT8OID), &isnull)) == 0;
+	(void) SPI_getbinval(trigger->tg_trigtuple, tupdesc,
+						 oms_require_column(tupdesc, "backorder_policy_id", UUIDOID), &isnull);
+	if (is_bare && isnull)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_ENGINE_COLUMN),
+			 errmsg("what the engine keeps in table \"%s\" cannot be written by hand",
+					RelationGetRelationName(trigger->tg_relation)),
+			 errhint("Insert the line without its counters."),
+			 errtable(trigger->tg_relation)));
+}
+
+/*
+ * oms_guard_new_line judges a line BEFORE it is inserted: it begins without
+ * counters, unless the stock for it has been taken.
+ */
+HeapTuple
+oms_guard_new_line(Store *store, TriggerData *trigger)
+{
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+	bool		no_order;
+	bool		no_id;
+	Datum		order_id = SPI_getbinval(trigger->tg_trigtuple, tupdesc,
+										 oms_require_column(tupdesc, "order_id", UUIDOID), &no_order);
+	Datum		id = SPI_getbinval(trigger->tg_trigtuple, tupdesc, oms_require_column(tupdesc, "id", UUIDOID), &no_id);
+	Placing    *placing = no_order || no_id ? NULL : oms_placing_of(DatumGetUUIDP(order_id));
+	const Demand *demand = placing ? demand_of(placing, DatumGetUUIDP(id)) : NULL;
+	int			columns[2];
+
+	require_no_counters(trigger);
+	if (!demand)
+		return trigger->tg_trigtuple;
+	columns[0] = oms_require_column(tupdesc, "allocated", INT8OID);
+	columns[1] = oms_require_column(tupdesc, "short", INT8OID);
+	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, 2, columns, (Datum[]) {
+		Int64GetDatum(demand->found), Int64GetDatum(demand->quantity - demand->found)
+	}, (bool[]) {false, false});
+}

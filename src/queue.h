@@ -1,0 +1,20 @@
+/*
+ * queue.h
+ *	  Standing in line, by advisory locks of our own.
+ */
+#ifndef OMS_QUEUE_H
+#define OMS_QUEUE_H
+
+#include "store.h"
+
+/* What sessions stand in line for. */
+typedef enum Queue
+{
+	QUEUE_REFERENCE,			/* placing a channel's external_ref */
+	QUEUE_STOCK,				/* taking from a stock row */
+	QUEUE_WORKFLOWS				/* editing workflows */
+} Queue;
+
+extern bool oms_stand_in_line(const Store *store, Queue queue, const char *first, const char *second);
+
+#endif							/* OMS_QUEUE_H */
