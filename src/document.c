@@ -106,7 +106,9 @@ parse_number(const JsonbValue *v, const char *path, const Field *field, FieldVal
 	if (compare(number, high) > 0)
 		oms_document_fault(path, field->name,
 						   psprintf("%s is more than " INT64_FORMAT, numeric_text(number), high));
-	rounded = DirectFunctionCall2(numeric_round, number, Int32GetDatum(is_whole ? 0 : 4));
+	/* a double precision column holds no more of a degree, and no 1e-400 */
+	rounded = DirectFunctionCall2(numeric_round, number,
+								  Int32GetDatum(is_whole ? 0 : field->type == FIELD_DEGREES ? 15 : 4));
 	if (field->type != FIELD_DEGREES &&
 		!DatumGetBool(DirectFunctionCall2(numeric_eq, number, rounded)))
 		oms_document_fault(path, field->name, psprintf("%s has more than %d decimals",
@@ -114,8 +116,6 @@ parse_number(const JsonbValue *v, const char *path, const Field *field, FieldVal
 	value->number = rounded;
 	if (is_whole)
 		value->integer = DatumGetInt64(DirectFunctionCall1(numeric_int8, rounded));
-	if (field->type == FIELD_DEGREES)
-		value->number = number;
 }
 
 /*
@@ -363,8 +363,21 @@ oms_parse_line_quantities(Jsonb *lines, int *count)
 }
 
 /*
+ * append_limited adds to a document that is written out, up to its limit.
+ */
+static void
+append_limited(StringInfo canonical, const char *bytes, int length)
+{
+	if (length > MAX_DOCUMENT - canonical->len)
+		oms_document_fault("", NULL, psprintf("is larger than %d MB", MAX_DOCUMENT / (1024 * 1024)));
+	appendBinaryStringInfo(canonical, bytes, length);
+}
+
+/*
  * oms_document_hash returns a hash that is equal for documents that are equal
- * as jsonb: 1.0 and 1.00 are, whatever the order of keys was.
+ * as jsonb: 1.0 and 1.00 are, whatever the order of keys was.  It refuses what
+ * is too large written out, as 1e100000 in its few bytes is: whoever handles a
+ * document writes all of it out, several times.
  */
 bytea *
 oms_document_hash(Jsonb *document)
@@ -377,17 +390,23 @@ oms_document_hash(Jsonb *document)
 	initStringInfo(&canonical);
 	while ((token = JsonbIteratorNext(&iterator, &v, false)) != WJB_DONE)
 	{
-		appendStringInfoChar(&canonical, (char) ('a' + token));
+		append_limited(&canonical, (char[]) {'a' + token}, 1);
 		if (token != WJB_KEY && token != WJB_VALUE && token != WJB_ELEM)
 			continue;
 		appendStringInfoChar(&canonical, (char) ('0' + v.type));
 		if (v.type == jbvString)
 		{
 			appendStringInfo(&canonical, "%d:", v.val.string.len);
-			appendBinaryStringInfo(&canonical, v.val.string.val, v.val.string.len);
+			append_limited(&canonical, v.val.string.val, v.val.string.len);
 		}
 		else if (v.type == jbvNumeric)
-			appendStringInfo(&canonical, "%s;", numeric_normalize(v.val.numeric));
+		{
+			char	   *number = numeric_normalize(v.val.numeric);
+
+			append_limited(&canonical, number, strlen(number));
+			appendStringInfoChar(&canonical, ';');
+			pfree(number);
+		}
 		else if (v.type == jbvBool)
 			appendStringInfoChar(&canonical, v.val.boolean ? 't' : 'f');
 	}

@@ -10,6 +10,7 @@
 
 #define MAX_LINES 10000
 #define MAX_DEPTH 32
+#define MAX_DOCUMENT (16 * 1024 * 1024) /* bytes, its numbers written out */
 #define MAX_TOTAL INT64CONST(999999999999999)
 
 typedef enum FieldType

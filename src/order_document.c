@@ -142,9 +142,11 @@ oms_parse_order(Jsonb *document)
 {
 	OrderDocument *doc = palloc0(sizeof(OrderDocument));
 	FieldValue *fields = doc->fields;
+	JsonbContainer *root = oms_document_root(document, "", false);
 
 	doc->total = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
-	oms_parse_object(oms_document_root(document, "", false), "", order_fields, DOC_FIELDS, fields);
+	doc->hash = oms_document_hash(document);	/* and is not too large */
+	oms_parse_object(root, "", order_fields, DOC_FIELDS, fields);
 	require_upper_case(&fields[DOC_CURRENCY], 3, "", "currency");
 	require_one_of(&fields[DOC_IF_SHORT], if_shorts, "", "if_short");
 	require_one_of(&fields[DOC_SOURCE_KIND], source_kinds, "", "source_kind");
@@ -186,7 +188,6 @@ oms_parse_order(Jsonb *document)
 	}
 	if (doc->nlines == 0 && doc->ncharges == 0)
 		oms_document_fault("lines", NULL, "an order needs a line or a charge");
-	doc->hash = oms_document_hash(document);
 	return doc;
 }
 

@@ -18,6 +18,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "nodes/execnodes.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -392,7 +393,7 @@ oms_workflow_require_state(const Workflow *workflow, const char *name, size_t le
 		appendStringInfo(&known, "%s%s", i > 0 ? ", " : "", oms_workflow_state_name(workflow, i));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("workflow has no state \"%.*s\"", (int) length, name),
+			 errmsg("workflow has no state \"%.*s\"", pg_mbcliplen(name, length, 64), name),
 			 errhint("Its states are: %s.", known.data)));
 	return -1;					/* not reached */
 }
