@@ -8,6 +8,13 @@
 #   make demo            see it work; DATADIR=...: on that data
 #   make bench           measure it against what it stands in for, in about
 #                        8 minutes: docs/performance.md
+#   make asan            every test under AddressSanitizer and its sibling for
+#                        undefined behavior
+#   make valgrind        most tests under valgrind
+#   make coverage        every test, and which lines of src/ they run
+#                        (all three take PARTS; test/asan ... say more)
+#   make fuzz            libFuzzer against the workflow parser (SECONDS=60)
+#   make sqlsmith        made-up statements against a store (SECONDS=60)
 #   make installcheck    the same tests against the server PGHOST/PGPORT name
 #   make indent          format the C sources
 
@@ -159,15 +166,24 @@ endif
 check: private SHELL := /bin/true
 check: run-check
 
-.PHONY: check run-check demo bench indent
+.PHONY: check run-check asan valgrind coverage demo bench fuzz sqlsmith indent
 run-check:
 	@sh test/check $(PARTS)
+
+asan valgrind coverage:
+	@sh test/$@ $(PARTS)
 
 demo:
 	@sh test/demo $(if $(DATADIR),'$(DATADIR)')
 
 bench:
 	@sh test/bench/run
+
+fuzz:
+	@sh test/fuzz/run $(SECONDS)
+
+sqlsmith:
+	@sh test/fuzz/sqlsmith $(SECONDS)
 
 indent:
 	@sh test/indent

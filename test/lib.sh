@@ -101,7 +101,7 @@ installed() {
 	dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
 }
 
-# missing build|check: the packages to install
+# missing build|check|...: the packages to install
 missing() {
 	# whoever names a PostgreSQL brings it, pgTAP included
 	sed "${PG_CONFIG:+/MAJOR/d;}s/MAJOR/$major/" "$top/test/packages" |
@@ -113,7 +113,7 @@ missing() {
 	done
 }
 
-# install_packages build|check
+# install_packages build|check|...
 install_packages() {
 	# another run may be installing the same
 	exec 9</var/lib/dpkg
@@ -138,7 +138,7 @@ install_packages() {
 	$apt_install $lacking || { apt-get -q update && $apt_install $lacking; }
 }
 
-# packages build|check: the packages are there, or the script ends
+# packages build|check|...: the packages are there, or the script ends
 packages() {
 	command -v dpkg-query >/dev/null || return 0
 	major=$(find_major)
@@ -230,9 +230,27 @@ stage_postgres() {
 		"$stage$sharedir/extension/oms.control" "$stage$sharedir/extension"/oms--*.sql
 }
 
+# stage_server COMMAND...: from now on, have this command start its servers
+stage_server() {
+	as_server mv "$stage/bin/postgres" "$stage/bin/postgres.real"
+	as_server tee "$stage/bin/postgres" <<-END
+		#!/bin/sh
+		# pg_ctl says -D first; what initdb calls need not be watched
+		case \${1-} in -D) exec $* "$stage/bin/postgres.real" "\$@" ;; esac
+		exec "$stage/bin/postgres.real" "\$@"
+	END
+	as_server chmod 755 "$stage/bin/postgres"
+}
+
+# stage_reports: show what these servers reported, a file a process; how many
+stage_reports() {
+	as_server find "$stage/reports" -type f -size +0 -exec cat {} +
+	reports=$(as_server find "$stage/reports" -type f -size +0 | wc -l)
+}
+
 stage_make() {
 	# a test that hangs shall not hang CI
-	as_server timeout --foreground 1800 env HOME="$stage" TMPDIR="$stage/tmp" make -s -C "$stage/oms" PG_CONFIG="$stage/bin/pg_config" with_llvm=no "$@"
+	as_server timeout --foreground "${SUITE_SECONDS:-1800}" env HOME="$stage" TMPDIR="$stage/tmp" make -s -C "$stage/oms" PG_CONFIG="$stage/bin/pg_config" with_llvm=no "$@"
 }
 
 # Build and install this tree.  Again: only what changed.
