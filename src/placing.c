@@ -22,6 +22,33 @@
 #include "rows.h"
 #include "transition.h"
 
+/* The columns of order_lines that are asked for here. */
+typedef enum LineColumn
+{
+	ID, ORDER, BACKORDER_POLICY,
+	CANCELED, ALLOCATED, BACKORDERED, SHORT, SHIPPED, DELIVERED, RETURNED, REVISION, LINE_COLUMNS
+} LineColumn;
+
+#define FIRST_COUNTER CANCELED
+
+static const struct
+{
+	const char *name;
+	Oid			type;
+}			line_columns[LINE_COLUMNS] = {
+	[ID] = {"id", UUIDOID},
+	[ORDER] = {"order_id", UUIDOID},
+	[BACKORDER_POLICY] = {"backorder_policy_id", UUIDOID},
+	[CANCELED] = {"canceled", INT8OID},
+	[ALLOCATED] = {"allocated", INT8OID},
+	[BACKORDERED] = {"backordered", INT8OID},
+	[SHORT] = {"short", INT8OID},
+	[SHIPPED] = {"shipped", INT8OID},
+	[DELIVERED] = {"delivered", INT8OID},
+	[RETURNED] = {"returned", INT8OID},
+	[REVISION] = {"revision", INT8OID},
+};
+
 /* the order that this call of place_order is writing, or NULL */
 static Placing *current = NULL;
 
@@ -91,23 +118,35 @@ demand_of(Placing *placing, const pg_uuid_t *line_id)
 }
 
 /*
+ * column finds a column of order_lines, first where it was the last time: these
+ * are asked for at each line.
+ */
+static int
+column(TupleDesc tupdesc, LineColumn which)
+{
+	static int	numbers[LINE_COLUMNS];
+	const char *name = line_columns[which].name;
+	int			number = numbers[which];
+
+	if (number <= 0 || number > tupdesc->natts || strcmp(NameStr(TupleDescAttr(tupdesc, number - 1)->attname), name) != 0 ||
+		TupleDescAttr(tupdesc, number - 1)->attisdropped || TupleDescAttr(tupdesc, number - 1)->atttypid != line_columns[which].type)
+		numbers[which] = oms_require_column(tupdesc, name, line_columns[which].type);
+	return numbers[which];
+}
+
+/*
  * require_no_counters refuses a line that begins with counters.
  */
 static void
 require_no_counters(TriggerData *trigger)
 {
-	static const char *const counters[] = {
-		"canceled", "allocated", "backordered", "short", "shipped", "delivered", "returned", "revision"
-	};
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	bool		isnull;
 	bool		is_bare = true;
 
-	for (int i = 0; i < (int) lengthof(counters); i++)
-		is_bare &= DatumGetInt64(SPI_getbinval(trigger->tg_trigtuple, tupdesc,
-											   oms_require_column(tupdesc, counters[i], INT8OID), &isnull)) == 0;
-	(void) SPI_getbinval(trigger->tg_trigtuple, tupdesc,
-						 oms_require_column(tupdesc, "backorder_policy_id", UUIDOID), &isnull);
+	for (int i = FIRST_COUNTER; i < LINE_COLUMNS; i++)
+		is_bare &= DatumGetInt64(SPI_getbinval(trigger->tg_trigtuple, tupdesc, column(tupdesc, i), &isnull)) == 0;
+	(void) SPI_getbinval(trigger->tg_trigtuple, tupdesc, column(tupdesc, BACKORDER_POLICY), &isnull);
 	if (is_bare && isnull)
 		return;
 	ereport(ERROR,
@@ -129,8 +168,8 @@ oms_guard_new_line(Store *store, TriggerData *trigger)
 	bool		no_order;
 	bool		no_id;
 	Datum		order_id = SPI_getbinval(trigger->tg_trigtuple, tupdesc,
-										 oms_require_column(tupdesc, "order_id", UUIDOID), &no_order);
-	Datum		id = SPI_getbinval(trigger->tg_trigtuple, tupdesc, oms_require_column(tupdesc, "id", UUIDOID), &no_id);
+										 column(tupdesc, ORDER), &no_order);
+	Datum		id = SPI_getbinval(trigger->tg_trigtuple, tupdesc, column(tupdesc, ID), &no_id);
 	Placing    *placing = no_order || no_id ? NULL : oms_placing_of(DatumGetUUIDP(order_id));
 	const Demand *demand = placing ? demand_of(placing, DatumGetUUIDP(id)) : NULL;
 	int			columns[2];
@@ -138,8 +177,8 @@ oms_guard_new_line(Store *store, TriggerData *trigger)
 	require_no_counters(trigger);
 	if (!demand)
 		return trigger->tg_trigtuple;
-	columns[0] = oms_require_column(tupdesc, "allocated", INT8OID);
-	columns[1] = oms_require_column(tupdesc, "short", INT8OID);
+	columns[0] = column(tupdesc, ALLOCATED);
+	columns[1] = column(tupdesc, SHORT);
 	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, 2, columns, (Datum[]) {
 		Int64GetDatum(demand->found), Int64GetDatum(demand->quantity - demand->found)
 	}, (bool[]) {false, false});
