@@ -13,4 +13,4 @@ SELECT n.plans, n.what, n.orders, round(n.cpu::numeric / 1000) AS "CPU us", roun
 	round((n.cpu / p.cpu)::numeric, 2) AS "CPU / ours", round((n.elapsed / p.elapsed)::numeric, 2) AS "elapsed / ours",
 	round((n.wal / p.wal)::numeric, 2) AS "WAL / ours"
 FROM net n JOIN net p ON p.plans = n.plans AND p.what = 'place'
-ORDER BY n.plans, array_position('{place,plpgsql,floor,socket}', n.what);
+ORDER BY n.plans, array_position('{place,watched,plpgsql,floor,socket}', n.what);

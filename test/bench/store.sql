@@ -1,4 +1,5 @@
--- Two stores of the same tables: shop, and plain without our triggers
+-- Stores of the same tables: shop, watched with a trigger of a user's, and plain
+-- without our triggers
 --
 -- Variable skus: how many.  Two locations hold each of them.
 \set ON_ERROR_STOP 1
@@ -8,7 +9,7 @@ SET synchronous_commit = off;
 
 CREATE EXTENSION oms;
 CREATE SCHEMA bench;
-SELECT oms.create_store('shop'), oms.create_store('plain') \g /dev/null
+SELECT oms.create_store('shop'), oms.create_store('watched'), oms.create_store('plain') \g /dev/null
 
 INSERT INTO shop.channels (code, name) VALUES ('web', 'Web shop');
 INSERT INTO shop.locations (code, name, priority) VALUES ('east', 'East', 10), ('west', 'West', 20);
@@ -22,6 +23,16 @@ INSERT INTO plain.locations SELECT * FROM shop.locations;
 INSERT INTO plain.skus SELECT * FROM shop.skus;
 INSERT INTO plain.stock_movements (sku, location, kind, quantity)
 	SELECT s.code, l.code, 'receipt', 1000000000 FROM plain.skus s, plain.locations l;
+
+INSERT INTO watched.channels SELECT * FROM shop.channels;
+INSERT INTO watched.locations SELECT * FROM shop.locations;
+INSERT INTO watched.skus SELECT * FROM shop.skus;
+INSERT INTO watched.stock_movements (sku, location, kind, quantity)
+	SELECT s.code, l.code, 'receipt', 1000000000 FROM watched.skus s, watched.locations l;
+
+-- one that never fires, and yet orders are written in steps for it
+CREATE FUNCTION watched.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER look AFTER DELETE ON watched.orders FOR EACH ROW EXECUTE FUNCTION watched.look();
 
 -- the triggers go, foreign keys' stay; so do defaults, checks and indexes
 DO $$
