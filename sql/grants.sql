@@ -14,13 +14,17 @@ DECLARE
 	levels CONSTANT text[] := ARRAY['reader', 'clerk', 'manager'];
 	statement text;
 BEGIN
-	IF role IS NULL OR level IS NULL THEN
-		RAISE EXCEPTION 'role and level must not be null' USING ERRCODE = 'null_value_not_allowed';
+	IF store IS NULL OR role IS NULL OR level IS NULL THEN
+		RAISE EXCEPTION 'store, role and level must not be null' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
 	PERFORM oms.require_owner(store);
 	IF level <> ALL (levels) THEN
-		RAISE EXCEPTION 'unknown level "%"', level USING ERRCODE = 'invalid_parameter_value',
+		RAISE EXCEPTION 'unknown level "%"', left(level, 64) USING ERRCODE = 'invalid_parameter_value',
 			HINT = 'The levels are reader, clerk and manager.';
+	ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+		-- not left to GRANT, which would cut a long name and find another role
+		RAISE EXCEPTION 'role "%" does not exist', left(role, 64) USING ERRCODE = 'undefined_object',
+			HINT = 'Create it with CREATE ROLE.';
 	END IF;
 
 	EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', store, role);
