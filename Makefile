@@ -38,8 +38,12 @@ OBJS = $(patsubst %,src/%.o, \
 	workflow_form \
 	workflow \
 	workflow_draw \
+	workflow_report \
+	workflow_lint \
+	lint \
 	machine \
 	workflow_save \
+	replace \
 	guards \
 	lifecycle \
 	shape \
@@ -84,6 +88,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	prologue \
 	uuid7 \
 	workflow \
+	lint \
 	lifecycle \
 	reference \
 	stock \

@@ -36,6 +36,7 @@
 #include "oms.h"
 #include "placing.h"
 #include "plan.h"
+#include "replace.h"
 #include "rows.h"
 
 static const StoreQuery read_channel = {
@@ -59,6 +60,7 @@ static void judge_delete(Case *c);
 static Placing *placing_of(const Case *c);
 static void fill_placed(Case *c, const Placing *placing);
 static void fill_order(Case *c);
+static bool is_migrated(const Case *c);
 static void fill_move(Case *c);
 static void move_by_itself(Case *c);
 static void set_values(Case *c, int count, const int *columns, const Datum *values,
@@ -97,6 +99,8 @@ oms_guard_row(Store *store, TriggerData *trigger, EntityKind entity)
 		char	   *to = oms_row_text(c.shape, &c.new, c.status);
 
 		judge_update(&c, false);
+		if (is_migrated(&c))
+			return c.new_tuple;
 		if (to && strcmp(from, to) != 0)
 			fill_move(&c);
 		else if (by_engine && entity == ENTITY_ORDER)
@@ -105,6 +109,20 @@ oms_guard_row(Store *store, TriggerData *trigger, EntityKind entity)
 			oms_fill_axes(c.shape, &c.new, RelationGetDescr(c.rel), &c.new_tuple);
 	}
 	return c.new_tuple;
+}
+
+/*
+ * is_migrated tells whether the engine has a row follow a workflow that is
+ * being replaced.
+ */
+static bool
+is_migrated(const Case *c)
+{
+	int			workflow = c->entity == ENTITY_ORDER ? (int) ORDER_WORKFLOW : (int) FULFILLMENT_WORKFLOW;
+	char	   *to = oms_row_text(c->shape, &c->new, c->status);
+
+	return to && oms_row_int64(c->shape, &c->new, c->revision) != oms_row_int64(c->shape, &c->old, c->revision) &&
+		oms_is_migrated(c->store, oms_row_text(c->shape, &c->new, workflow), oms_row_text(c->shape, &c->old, c->status), to);
 }
 
 /*
@@ -494,7 +512,7 @@ judge_status(const Case *c)
 	int			from_state;
 	int			to_state;
 
-	if (!to || strcmp(from, to) == 0)
+	if (!to || strcmp(from, to) == 0 || is_migrated(c))
 		return;
 	machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, workflow), c->entity);
 	from_state = oms_machine_state(machine, from);

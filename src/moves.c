@@ -30,6 +30,7 @@
 #include "oms.h"
 #include "placing.h"
 #include "plan.h"
+#include "replace.h"
 
 /* What the transition tables say. */
 typedef struct Transition
@@ -252,6 +253,10 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 	char	   *from = old ? oms_row_text(shape, old, status) : NULL;
 	char	   *to = oms_row_text(shape, new, status);
 
+	if (old && oms_row_int64(shape, old, revision) != oms_row_int64(shape, new, revision) &&
+		oms_is_migrated(store, oms_row_text(shape, new, workflow), from, to))
+		return;					/* it follows its workflow: replace.c does the
+								 * rest */
 	if (!old && is_order && oms_placing_of(&id))
 		return;					/* written as it ends up: direct.c does the
 								 * rest */

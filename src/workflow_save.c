@@ -18,33 +18,53 @@
 #include "machine.h"
 #include "oms.h"
 #include "plan.h"
+#include "replace.h"
 #include "rows.h"
+#include "workflow_lint.h"
 
-static const StoreQuery count_rows_in_states[] = {
+/* Which states rows are in, what they hold (see Holding), and whether they are closed. */
+static const StoreQuery count_rows[] = {
 	{
-		"SELECT o.status, pg_catalog.count(*) FROM @.orders o"
-		" WHERE o.workflow" EQ "$1 AND NOT (o.status" EQ "ANY ($2)) GROUP BY o.status ORDER BY o.status",
-		2, {TEXTOID, TEXTARRAYOID}
+		"SELECT o.status, CASE WHEN o.placed_at IS NULL THEN 'untaken'"
+		" WHEN o.units_allocated" PLUS "o.units_backordered" PLUS "o.units_short" GT "0 THEN 'held' ELSE 'ended' END,"
+		" o.closed_at IS NOT NULL, pg_catalog.count(*) FROM @.orders o WHERE o.workflow" EQ "$1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+		1, {TEXTOID}
 	},
 	{
-		"SELECT f.status, pg_catalog.count(*) FROM @.fulfillments f"
-		" WHERE f.workflow" EQ "$1 AND NOT (f.status" EQ "ANY ($2)) GROUP BY f.status ORDER BY f.status",
-		2, {TEXTOID, TEXTARRAYOID}
+		"SELECT f.status, CASE WHEN f.stock_state" EQ "'reserved' THEN 'held' WHEN f.stock_state" NE "'issued' THEN 'ended'"
+		" WHEN f.delivered_at IS NULL THEN 'left' ELSE 'delivered' END,"
+		" NULL, pg_catalog.count(*) FROM @.fulfillments f WHERE f.workflow" EQ "$1 GROUP BY 1, 2 ORDER BY 1, 2",
+		1, {TEXTOID}
 	}
 };
 
+/* What lint and the search for names have found. */
+typedef struct Findings
+{
+	StringInfoData errors;		/* one a line */
+	StringInfoData warnings;
+	int			count;			/* of errors */
+} Findings;
+
 static void lock_entity(Store *store, EntityKind entity);
-static void require_known_names(Store *store, EntityKind entity, const char *name,
-								const Workflow *workflow);
+static void find_unknown_names(Store *store, EntityKind entity, const Workflow *workflow,
+							   Findings *findings);
+static void find_faults(EntityKind entity, const Workflow *workflow, const uint8 *rows,
+						Findings *findings);
+static void require_sound(const char *name, const Findings *findings, const char *hint);
 static void require_states_of_rows(Store *store, EntityKind entity, const char *name,
-								   const Workflow *workflow);
+								   const Workflow *workflow, uint8 *rows);
+static void refuse_states(EntityKind entity, const char *name, const char *what, const char *where,
+						  const char *hint);
+static Findings *no_findings(void);
 
 /*
  * oms_guard_workflow judges a workflow before it is saved: the text must
- * parse, each guard and action must exist, and no row may be left in a state
- * that is gone.  The entity's table is locked against writers first, so that
- * no row enters such a state meanwhile and no move is judged half by the old
- * definition and half by the new.
+ * parse, each guard and action must exist, lint must find no error, and no row
+ * may be left in a state that is gone, or from where it would come to harm.
+ * The entity's table is locked against writers first, so that no row enters
+ * such a state meanwhile and no move is judged half by the old definition and
+ * half by the new.
  */
 void
 oms_guard_workflow(Store *store, TriggerData *trigger)
@@ -57,10 +77,13 @@ oms_guard_workflow(Store *store, TriggerData *trigger)
 	char	   *definition = SPI_getvalue(row, tupdesc, SPI_fnumber(tupdesc, "definition"));
 	EntityKind	entity;
 	Workflow   *workflow;
+	Findings   *findings = no_findings();
 	OwnerScope	scope;
 
 	if (!name || !entity_name || !definition)
 		return;					/* NOT NULL says so better */
+	if (strcmp(entity_name, "order") != 0 && strcmp(entity_name, "fulfillment") != 0)
+		return;					/* and a CHECK this */
 	entity = strcmp(entity_name, "order") == 0 ? ENTITY_ORDER : ENTITY_FULFILLMENT;
 	if (is_update)
 	{
@@ -75,11 +98,20 @@ oms_guard_workflow(Store *store, TriggerData *trigger)
 	}
 
 	workflow = oms_workflow_from_text(cstring_to_text(definition));
-	require_known_names(store, entity, name, workflow);
+	find_unknown_names(store, entity, workflow, findings);
+	find_faults(entity, workflow, NULL, findings);
+	require_sound(name, findings, "SELECT * FROM oms.lint(...) says the same before you save. Correct the text, or create the functions first.");
 	oms_become_owner(store, &scope);
 	lock_entity(store, entity);
 	if (is_update)
-		require_states_of_rows(store, entity, name, workflow);
+	{
+		uint8		rows[WORKFLOW_MAX_STATES] = {0};
+
+		require_states_of_rows(store, entity, name, workflow, rows);
+		findings = no_findings();
+		find_faults(entity, workflow, rows, findings);
+		require_sound(name, findings, "New rows would do well by it, but some are in the first state of each of these ways now, as the old definition left them.");
+	}
 	oms_leave_owner(&scope);
 }
 
@@ -112,36 +144,45 @@ lock_entity(Store *store, EntityKind entity)
 }
 
 /*
+ * no_findings makes an empty list.
+ */
+static Findings *
+no_findings(void)
+{
+	Findings   *findings = palloc0(sizeof(Findings));
+
+	initStringInfo(&findings->errors);
+	initStringInfo(&findings->warnings);
+	return findings;
+}
+
+/*
  * note_unknown adds a name to the findings, once.
  */
 static void
-note_unknown(StringInfo findings, int *count, const char *what, const char *name,
+note_unknown(Findings *findings, const char *what, const char *name,
 			 const char *store, const char *table, const char *result)
 {
-	char	   *finding = psprintf("unknown %s \"%s\": neither built in nor a function %s(%s.%s) returning %s that the store's owner owns\n",
-								   what, name, quote_qualified_identifier(store, name),
+	char	   *finding = psprintf("unknown_%s: %s \"%s\" is neither built in nor a function %s(%s.%s) returning %s that the store's owner owns\n",
+								   what, what, name, quote_qualified_identifier(store, name),
 								   quote_identifier(store), table, result);
 
-	if (strstr(findings->data, finding) == NULL)
+	if (strstr(findings->errors.data, finding) == NULL)
 	{
-		appendStringInfoString(findings, finding);
-		(*count)++;
+		appendStringInfoString(&findings->errors, finding);
+		findings->count++;
 	}
 }
 
 /*
- * require_known_names refuses guards and actions that are neither built in nor
- * functions of the store, all of them at once.
+ * find_unknown_names finds guards and actions that are neither built in nor
+ * functions of the store.
  */
 static void
-require_known_names(Store *store, EntityKind entity, const char *name,
-					const Workflow *workflow)
+find_unknown_names(Store *store, EntityKind entity, const Workflow *workflow, Findings *findings)
 {
 	const char *table = entity == ENTITY_ORDER ? "orders" : "fulfillments";
-	StringInfoData findings;
-	int			count = 0;
 
-	initStringInfo(&findings);
 	for (int i = 0; i < workflow->nmoves; i++)
 	{
 		const WorkflowMove *move = oms_workflow_move(workflow, i);
@@ -152,7 +193,7 @@ require_known_names(Store *store, EntityKind entity, const char *name,
 
 			if (!oms_find_guard(entity, guard) &&
 				!OidIsValid(oms_store_function(store, entity, guard, BOOLOID)))
-				note_unknown(&findings, &count, "guard", guard, store->name, table, "boolean");
+				note_unknown(findings, "guard", guard, store->name, table, "boolean");
 		}
 		for (int j = 0; j < move->nactions; j++)
 		{
@@ -160,54 +201,128 @@ require_known_names(Store *store, EntityKind entity, const char *name,
 
 			if (!oms_find_action(entity, action) &&
 				!OidIsValid(oms_store_function(store, entity, action, VOIDOID)))
-				note_unknown(&findings, &count, "action", action, store->name, table, "void");
+				note_unknown(findings, "action", action, store->name, table, "void");
 		}
-	}
-	if (count > 0)
-	{
-		char	   *first = pnstrdup(findings.data, strcspn(findings.data, "\n"));
-
-		findings.data[findings.len - 1] = '\0';
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
-				 count == 1 ? errmsg("workflow \"%s\" is unsound: %s", name, first)
-				 : errmsg("workflow \"%s\" is unsound: %s (and %d more)", name, first, count - 1),
-				 errdetail("%s", findings.data),
-				 errhint("Correct the names, or create the functions first.")));
 	}
 }
 
 /*
- * require_states_of_rows refuses a definition without a state that rows are in.
+ * find_faults adds what lint finds, for new rows or for those that there are.
+ * Names were looked up in the store, so lint's word on them does not count.
+ */
+static void
+find_faults(EntityKind entity, const Workflow *workflow, const uint8 *rows, Findings *findings)
+{
+	LintReport *report = oms_workflow_lint(workflow, entity == ENTITY_ORDER ? LINT_ORDER : LINT_FULFILLMENT, rows);
+
+	for (int i = 0; i < report->count; i++)
+	{
+		const LintFinding *finding = &report->findings[i];
+
+		if (strncmp(finding->code, "unknown_", strlen("unknown_")) == 0)
+			continue;
+		if (finding->is_error)
+			appendStringInfo(&findings->errors, "%s: %s\n", finding->code, finding->message);
+		else
+			appendStringInfo(&findings->warnings, "warning %s: %s\n", finding->code, finding->message);
+		findings->count += finding->is_error;
+	}
+	oms_lint_free(report);
+}
+
+/*
+ * require_sound refuses a workflow with errors; warnings alone do no harm.
+ */
+static void
+require_sound(const char *name, const Findings *findings, const char *hint)
+{
+	char	   *first;
+	char	   *all;
+
+	if (findings->count == 0)
+		return;
+	first = pnstrdup(findings->errors.data, strcspn(findings->errors.data, "\n"));
+	all = psprintf("%s%s", findings->errors.data, findings->warnings.data);
+	all[strlen(all) - 1] = '\0';
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
+			 findings->count == 1 ? errmsg("workflow \"%s\" is unsound: %s", name, first)
+			 : errmsg("workflow \"%s\" is unsound: %s (and %d more)", name, first, findings->count - 1),
+			 errdetail("%s", all),
+			 errhint("%s", hint)));
+}
+
+/*
+ * holding_bit returns lint's bit for what count_rows says a row has.
+ */
+static uint8
+holding_bit(const char *word)
+{
+	static const char *const words[HOLDINGS] = {"untaken", "held", "left", "delivered", "ended"};
+
+	for (int holding = 0; holding < HOLDINGS; holding++)
+	{
+		if (strcmp(words[holding], word) == 0)
+			return (uint8) (1 << holding);
+	}
+	elog(ERROR, "rows hold what lint does not know: %s", word);
+}
+
+/*
+ * require_states_of_rows refuses a definition without a state that rows are in,
+ * and one by which orders that are closed would not be, or the other way
+ * round; oms.replace_workflow sees to both.  It fills in what rows hold in
+ * each state.
  */
 static void
 require_states_of_rows(Store *store, EntityKind entity, const char *name,
-					   const Workflow *workflow)
+					   const Workflow *workflow, uint8 *rows)
 {
-	Array	   *states = oms_array(TEXTOID, workflow->nstates);
-	Datum		args[2];
+	bool		is_replaced = oms_is_replacing(store, name);
+	StringInfoData gone;
+	StringInfoData turned;
+	char	   *last = NULL;
+	int64		total = 0;
 	uint64		count;
 
-	for (int state = 0; state < workflow->nstates; state++)
-		oms_array_add_text(states, oms_workflow_state_name(workflow, state));
-	args[0] = CStringGetTextDatum(name);
-	args[1] = oms_array_datum(states);
-
+	initStringInfo(&gone);
+	initStringInfo(&turned);
 	oms_spi_begin();
-	count = oms_run_latest(store, &count_rows_in_states[entity], args);
-	if (count > 0)
+	count = oms_run_latest(store, &count_rows[entity], (Datum[]) {CStringGetTextDatum(name)});
+	for (uint64 i = 0; i < count; i++)
 	{
-		StringInfoData where;
+		char	   *old_status = oms_column_text(i, 1);
+		const char *status = oms_replaced_status(store, name, old_status);
+		int			state = oms_workflow_state(workflow, status, strlen(status));
 
-		initStringInfo(&where);
-		for (uint64 i = 0; i < count; i++)
-			appendStringInfo(&where, "%s" INT64_FORMAT " in \"%s\"", i == 0 ? "" : ", ",
-							 oms_column_int64(i, 2), oms_column_text(i, 1));
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
-				 errmsg("workflow \"%s\" must keep the states that %ss are in: %s", name,
-						oms_entity_name(entity), where.data),
-				 errhint("Keep the state, or move those rows out of it first.")));
+		total = (last && strcmp(last, old_status) == 0 ? total : 0) + oms_column_int64(i, 4);
+		last = old_status;
+		if (state >= 0)
+			rows[state] |= holding_bit(oms_column_text(i, 2));
+		else if (i + 1 == count || strcmp(oms_column_text(i + 1, 1), old_status) != 0)
+			appendStringInfo(&gone, "%s" INT64_FORMAT " in \"%s\"", gone.len == 0 ? "" : ", ", total, old_status);
+		if (state >= 0 && !is_replaced && !oms_column_is_null(i, 3) &&
+			oms_column_bool(i, 3) != oms_workflow_is_final(workflow, state))
+			appendStringInfo(&turned, "%s" INT64_FORMAT " in \"%s\"", turned.len == 0 ? "" : ", ",
+							 oms_column_int64(i, 4), status);
 	}
+	if (gone.len > 0)
+		refuse_states(entity, name, "keep the states that %ss are in: %s", gone.data,
+					  "Keep the state, move those rows out of it first, or say what becomes of it in the map of oms.replace_workflow.");
+	if (turned.len > 0)
+		refuse_states(entity, name, "keep whether a state that %ss are in is final: %s", turned.data,
+					  "Save it with oms.replace_workflow, which closes or opens those rows.");
 	oms_spi_end();
+}
+
+/*
+ * refuse_states says which rows stand against a definition.
+ */
+static void
+refuse_states(EntityKind entity, const char *name, const char *what, const char *where, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
+			 errmsg("workflow \"%s\" must %s", name, psprintf(what, oms_entity_name(entity), where)),
+			 errhint("%s", hint)));
 }

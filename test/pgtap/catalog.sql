@@ -37,12 +37,12 @@ SELECT is((SELECT string_agg(p.oid::regprocedure::text, ' ') FROM pg_proc p WHER
 SELECT is((SELECT string_agg(p.oid::regprocedure::text, ' ') FROM pg_proc p WHERE pronamespace = 'oms'::regnamespace AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND prorettype = 'trigger'::regtype
 	AND (provolatile <> 'v' OR pronargs > 0)), NULL, 'trigger functions are volatile and take nothing');
 SELECT is((SELECT string_agg(p.proname || ' ' || provolatile::text || proparallel::text || CASE WHEN proisstrict THEN 's' ELSE '-' END, ', ' ORDER BY p.proname, p.oid) FROM pg_proc p WHERE pronamespace = 'oms'::regnamespace
-	AND proname IN ('states', 'moves', 'allows', 'next_states', 'to_mermaid', 'to_dot', 'uuid7', 'uuid7_at', 'actor', 'place_order', 'cancel_lines', 'split_fulfillment', 'verify_store', 'create_store', 'grant_store', 'upgrade_store')),
-	'actor sr-, allows iss, cancel_lines vu-, create_store vu-, grant_store vu-, moves iss, next_states iss, place_order vu-, split_fulfillment vu-, states iss, to_dot iss, to_mermaid iss, upgrade_store vu-, uuid7 vss, uuid7_at iss, verify_store vu-',
+	AND proname IN ('states', 'moves', 'allows', 'next_states', 'to_mermaid', 'to_dot', 'uuid7', 'uuid7_at', 'actor', 'place_order', 'cancel_lines', 'split_fulfillment', 'lint', 'replace_workflow', 'verify_store', 'create_store', 'grant_store', 'upgrade_store')),
+	'actor sr-, allows iss, cancel_lines vu-, create_store vu-, grant_store vu-, lint is-, moves iss, next_states iss, place_order vu-, replace_workflow vu-, split_fulfillment vu-, states iss, to_dot iss, to_mermaid iss, upgrade_store vu-, uuid7 vss, uuid7_at iss, verify_store vu-',
 	'volatility, parallel safety and strictness of what people call');
 SELECT is((SELECT string_agg(DISTINCT p.proname || ' ' || provolatile::text || proparallel::text || CASE WHEN proisstrict THEN 's' ELSE '-' END, ', ' ORDER BY p.proname || ' ' || provolatile::text || proparallel::text || CASE WHEN proisstrict THEN 's' ELSE '-' END)
 	FROM pg_proc p WHERE pronamespace = 'oms'::regnamespace AND prorettype <> 'trigger'::regtype AND proname NOT LIKE 'layout\_%' AND proname NOT LIKE 'workflow\_%' AND proname NOT IN ('states', 'moves', 'allows', 'next_states', 'to_mermaid', 'to_dot', 'uuid7', 'uuid7_at', 'actor',
-	'place_order', 'cancel_lines', 'split_fulfillment', 'verify_store', 'create_store', 'grant_store')), 'require_no_extension_script vu-, require_owner vu-, upgrade_store vu-', 'and of what the extension calls');
+	'place_order', 'cancel_lines', 'split_fulfillment', 'lint', 'replace_workflow', 'verify_store', 'create_store', 'grant_store')), 'require_no_extension_script vu-, require_owner vu-, upgrade_store vu-', 'and of what the extension calls');
 SELECT is((SELECT string_agg(p.oid::regprocedure::text, ' ') FROM pg_proc p WHERE pronamespace IN ('oms'::regnamespace, 'shop'::regnamespace) AND (prorettype = 'trigger'::regtype OR pronamespace = 'shop'::regnamespace)
 	AND (provolatile <> 'v' OR proparallel <> 'u' OR proisstrict)), NULL, 'triggers and wrappers are volatile and not parallel safe');
 SELECT is((SELECT string_agg(p.oid::regprocedure || ' ' || proconfig::text, ', ' ORDER BY p.oid::regprocedure::text) FROM pg_proc p WHERE pronamespace IN ('oms'::regnamespace, 'shop'::regnamespace) AND proconfig::text NOT LIKE '{"search\_path=pg\_catalog, %pg\_temp"}'), NULL,
@@ -68,7 +68,7 @@ SELECT is((SELECT string_agg(DISTINCT name || trusted::text, ' ') FROM pg_availa
 -- wrappers say the same as the functions that they call
 SELECT is((SELECT string_agg(w.proname, ' ') FROM pg_proc w LEFT JOIN pg_proc f ON f.proname = w.proname AND f.pronamespace = 'oms'::regnamespace AND f.pronargs = w.pronargs + 1 WHERE w.pronamespace = 'shop'::regnamespace
 	AND (f.oid IS NULL OR pg_get_function_result(f.oid) <> pg_get_function_result(w.oid) OR f.provolatile <> w.provolatile OR pg_get_function_arguments(f.oid) NOT LIKE 'store text%' || pg_get_function_arguments(w.oid))), NULL, 'wrappers take and return the same');
-SELECT set_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'shop'::regnamespace $$, ARRAY['place_order', 'cancel_lines', 'split_fulfillment', 'verify_store', 'grant_store'], 'each verb has one');
+SELECT set_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'shop'::regnamespace $$, ARRAY['place_order', 'cancel_lines', 'split_fulfillment', 'replace_workflow', 'verify_store', 'grant_store'], 'each verb has one');
 -- text keys compare by bytes
 SELECT is((SELECT string_agg(attrelid::regclass || '.' || attname, ' ') FROM pg_attribute a JOIN pg_index i ON i.indrelid = attrelid AND attnum = ANY (i.indkey) JOIN pg_class c ON c.oid = attrelid
 	WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind = 'r' AND atttypid = 'text'::regtype AND attcollation <> 'pg_catalog."C"'::regcollation), NULL, 'indexed texts are COLLATE "C"');

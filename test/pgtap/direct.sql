@@ -16,9 +16,9 @@ BEGIN
 END $$;
 SELECT pg_temp.both($q$
 	INSERT INTO @.workflows (name, entity, definition) VALUES
-		('pulled', 'order', 'initial draft; draft -> placed do reserve; placed -> dropped when allocated, unheld do release auto; placed -> done;'
+		('pulled', 'order', 'initial draft; draft -> placed do reserve; placed -> dropped when allocated, unheld do release auto; placed -> done when fulfilled;'
 			' placed -> dropped do release; final done, dropped'),
-		('at once', 'order', 'initial draft; draft -> confirmed when unheld do reserve, confirm; confirmed -> done; confirmed -> dropped do release; final done, dropped')
+		('at once', 'order', 'initial draft; draft -> confirmed when unheld do reserve, confirm; confirmed -> done when fulfilled; confirmed -> dropped do release; final done, dropped')
 $q$);
 SELECT pg_temp.both($q$
 	INSERT INTO @.channels (code, name, if_short, priority, default_method, order_workflow, payment_required, active) VALUES

@@ -186,6 +186,13 @@ INSERT INTO tries VALUES
 	('next_states', '''initial a'', ''b''', '22023', 'has no state "b"'), ('next_states', '''initial a'', repeat(''x'', 100000)', '22023', '^workflow has no state "x{64}"$'), ('next_states', 'NULL, ''b''', '00000', NULL),
 	('workflow_hash_extended', '''initial a'', 9223372036854775807', '00000', NULL), ('workflow_hash_extended', '''initial a'', -9223372036854775808', '00000', NULL),
 	('workflow_is_readable', 'NULL', '00000', NULL), ('workflow_is_readable', '''''', '00000', NULL), ('workflow_is_readable', 'repeat(''x'', 100000)', '00000', NULL), ('workflow_is_readable', 'repeat(''('', 100000)', '00000', NULL),
+	('lint', '''initial a'', ''invoice''', '22023', '^unknown entity "invoice"$'), ('lint', 'NULL, ''order''', '00000', NULL), ('lint', '''initial a'', NULL', '00000', NULL), ('lint', '''initial a'', repeat(''x'', 100000)', '22023', '^unknown entity'),
+	('replace_workflow', '''shop'', NULL, ''initial a''', '22004', NULL), ('replace_workflow', '''shop'', ''nix'', ''initial a''', 'OM004', 'does not exist'), ('replace_workflow', '''shop'', ''counter'', ''initial''', '22P02', 'line 1'),
+	('replace_workflow', '''shop'', ''counter'', repeat(''x'', 100000)', '54000', NULL), ('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''[]''', '22023', '^map must be an object'),
+	('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''1''', '22023', '^map must be an object'), ('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''{"open": {"x": 1}}''', '22023', 'for "open"'),
+	('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''{"open": null}''', '22023', 'for "open"'), ('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''{"": "x"}''', '22023', 'has no state ""'),
+	('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''{"open": "y"}''', '22023', 'has no state "y"'), ('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', jsonb_build_object(repeat(''o'', 100000), ''x'')', '22023', 'has no state "o{64}"'),
+	('replace_workflow', '''nowhere'', ''counter'', ''initial a''', 'OM010', NULL),
 	('workflow_in', '''''', '22P02', 'line 1, column 1'), ('workflow_in', 'NULL', '00000', NULL);
 -- texts that are no workflow, wherever one is taken
 INSERT INTO tries SELECT verb, replace(arguments, '$', format('(%s)::oms.workflow', source)), state, 'invalid workflow at line \d+, column \d+: '

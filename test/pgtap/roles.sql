@@ -154,7 +154,7 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('reasons: DELETE', $$DELETE FROM shop.reasons WHERE code = 'other'$$, '42501 42501 42501 ok ok'),
 ('reasons: TRUNCATE', $$TRUNCATE shop.reasons$$, '42501 42501 42501 42501 0A000'),
 ('workflows: SELECT', $$SELECT compiled FROM shop.workflows$$, '42501 ok ok ok ok'),
-('workflows: INSERT', $$INSERT INTO shop.workflows (name, entity, definition) VALUES ('own', 'order', 'initial a; a -> b do reserve; final b')$$, '42501 42501 42501 ok ok'),
+('workflows: INSERT', $$INSERT INTO shop.workflows (name, entity, definition) VALUES ('own', 'order', 'initial a; a -> b do reserve; b -> c do release; final c')$$, '42501 42501 42501 ok ok'),
 ('workflows: UPDATE', $$UPDATE shop.workflows SET definition = definition || '-- x'$$, '42501 42501 42501 ok ok'),
 ('workflows: UPDATE, losing a state in use', $$UPDATE shop.workflows SET definition = 'initial a; final a' WHERE name = 'standard'$$, '42501 42501 42501 OM004 OM004'),
 ('workflows: UPDATE of the key', $$UPDATE shop.workflows SET name = 'x' WHERE name = 'counter'$$, '42501 42501 42501 42501 OM006'),
@@ -171,6 +171,7 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('oms.place_order, the same again', $$SELECT FROM oms.place_order('shop', '{"channel": "web", "currency": "EUR", "customer": {"code": "ada", "name": "Ada"}, "ship_to": {"city": "Ghent"}, "external_ref": "1", "lines": [{"sku": "mug", "quantity": 5, "unit_price": 2}], "charges": [{"kind": "fee", "amount": 1}]}')$$, '42501 42501 ok ok ok'),
 ('oms.cancel_lines', $$SELECT oms.cancel_lines('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT order_id AS id FROM shop_ids) o$$, '42501 42501 ok ok ok'),
 ('oms.split_fulfillment', $$SELECT oms.split_fulfillment('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT fulfillment_id AS id FROM shop_ids) f$$, '42501 42501 ok ok ok'),
+('oms.replace_workflow', $$SELECT oms.replace_workflow('shop', 'counter', definition || 'open -> void do release; final void', '{"rejected": "void"}') FROM shop.workflows WHERE name = 'counter'$$, '42501 42501 42501 ok ok'),
 ('oms.verify_store', $$SELECT FROM oms.verify_store('shop')$$, '42501 ok ok ok ok'),
 ('oms.grant_store', $$SELECT oms.grant_store('shop', 't_nobody', 'manager')$$, '42501 42501 42501 42501 ok'),
 ('oms.create_store', $$SELECT oms.create_store('another')$$, '42501 42501 42501 42501 ok');

@@ -230,7 +230,7 @@ BEGIN
 	EXECUTE format($q$ SELECT * FROM %I.place_order('{"channel": "web", "currency": "EUR", "external_ref": "1", "customer": {"code": "c"}, "ship_to": {"city": "x"}, "lines": [{"sku": "hat", "quantity": 3, "unit_price": 1}]}') $q$, store) INTO o;
 	EXECUTE format($q$ UPDATE %1$I.fulfillments SET status = 'rejected', status_reason = 'not_found'; SELECT %1$I.split_fulfillment((SELECT id FROM %1$I.fulfillments WHERE status = 'released'), '[{"line": 1, "quantity": 1}]');
 		UPDATE %1$I.fulfillments SET status = 'shipped' WHERE id = (SELECT max(id::text)::uuid FROM %1$I.fulfillments); SELECT %1$I.cancel_lines(%2$L); $q$, store, o.order_id);
-	EXECUTE format($q$ INSERT INTO %1$I.workflows (name, entity, definition) VALUES ('own', 'order', 'initial a; a -> b do reserve; final b') $q$, store);
+	EXECUTE format($q$ INSERT INTO %1$I.workflows (name, entity, definition) VALUES ('own', 'order', 'initial a; a -> b do reserve; b -> c do release; final c') $q$, store);
 	EXECUTE format($q$ SELECT concat_ws(' ', number, status, units_shipped, units_canceled, (SELECT count(*) > 10 FROM %1$I.order_timeline), (SELECT sum(on_hand) FROM %1$I.stock), (SELECT sum(violations) FROM %1$I.verify_store())) FROM %1$I.orders $q$, store) INTO report;
 	RETURN report;
 END $$;

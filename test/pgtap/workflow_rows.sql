@@ -35,11 +35,11 @@ SELECT throws_ok(pg_temp.save('standard', 'initial draft; draft ->'), '22P02', N
 SELECT throws_ok(pg_temp.insert('w', entity, definition), 'OM004', NULL, format('no %s workflow: %s', entity, definition))
 FROM (VALUES ('order', 'initial a; a -> b when unheard; final b'), ('order', 'initial a; a -> b do unheard; final b'), ('order', 'initial a; a -> b do issue; final b'), ('order', 'initial a; a -> b when order_unheld; final b'),
 	('fulfillment', 'initial a; a -> b do reserve; final b'), ('fulfillment', 'initial a; a -> b when unheld; final b'), ('order', 'initial a; a -> b do unheld; final b'), ('order', 'initial a; a -> b when reserve; final b')) AS v(entity, definition);
-SELECT is((SELECT state FROM pg_temp.fault(pg_temp.insert('w', 'order', 'initial a; a -> b when g1, unheld, g2 do x1, reserve; b -> c when g1 do x2; final c'))), 'OM004', 'four unknown names at once');
-SELECT is((SELECT string_agg(n, ' ' ORDER BY n) FROM pg_temp.fault(pg_temp.insert('w', 'order', 'initial a; a -> b when g1, unheld, g2 do x1, reserve; b -> c when g1 do x2; final c')) AS f,
+SELECT is((SELECT state FROM pg_temp.fault(pg_temp.insert('w', 'order', 'initial a; a -> b when g1, unheld, g2 do x1, reserve; b -> c when g1, fulfilled do x2; final c'))), 'OM004', 'four unknown names at once');
+SELECT is((SELECT string_agg(n, ' ' ORDER BY n) FROM pg_temp.fault(pg_temp.insert('w', 'order', 'initial a; a -> b when g1, unheld, g2 do x1, reserve; b -> c when g1, fulfilled do x2; final c')) AS f,
 	unnest(ARRAY['guard "g1"', 'guard "g2"', 'action "x1"', 'action "x2"']) AS n WHERE strpos(f.detail, n) > 0), 'action "x1" action "x2" guard "g1" guard "g2"', 'all of them stand in DETAIL');
-SELECT alike((pg_temp.fault(pg_temp.insert('w', 'order', 'initial a; a -> b when g1, unheld, g2 do x1, reserve; b -> c when g1 do x2; final c'))).message, '%"w"%guard "g1"%(and 3 more)%', 'the message names the first and counts the rest');
-SELECT unalike((pg_temp.fault(pg_temp.insert('w', 'order', 'initial a; a -> b when g1, unheld, g2 do x1, reserve; b -> c when g1 do x2; final c'))).detail, '%unheld%', 'known names are no finding');
+SELECT alike((pg_temp.fault(pg_temp.insert('w', 'order', 'initial a; a -> b when g1, unheld, g2 do x1, reserve; b -> c when g1, fulfilled do x2; final c'))).message, '%"w"%guard "g1"%(and 3 more)%', 'the message names the first and counts the rest');
+SELECT unalike((pg_temp.fault(pg_temp.insert('w', 'order', 'initial a; a -> b when g1, unheld, g2 do x1, reserve; b -> c when g1, fulfilled do x2; final c'))).detail, '%unheld%', 'known names are no finding');
 SELECT is_empty($$ SELECT FROM shop.workflows WHERE name = 'w' $$, 'none of them was saved');
 SELECT throws_ok($$ UPDATE shop.workflows SET name = 'default' WHERE name = 'standard' $$, 'OM006', NULL, 'a name is fixed');
 SELECT throws_ok($$ UPDATE shop.workflows SET entity = 'fulfillment' WHERE name = 'standard' $$, 'OM006', NULL, 'an entity too');
@@ -57,8 +57,8 @@ SELECT pg_temp.place('{"holds": [{"kind": "manual"}]}') AS held1 \gset
 SELECT pg_temp.place('{"holds": [{"kind": "manual"}]}') AS held2 \gset
 SELECT pg_temp.place() AS running \gset
 INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR');
-SELECT throws_ok(pg_temp.save('standard', 'initial draft; draft -> reserved do reserve; final reserved'), 'OM004', NULL, 'states that orders are in cannot go');
-SELECT alike((pg_temp.fault(pg_temp.save('standard', 'initial draft; draft -> reserved do reserve; final reserved'))).message, '%1 in "confirmed", 2 in "placed"%', 'the message counts them');
+SELECT throws_ok(pg_temp.save('standard', 'initial draft; draft -> reserved do reserve; reserved -> gone do release; final gone'), 'OM004', NULL, 'states that orders are in cannot go');
+SELECT alike((pg_temp.fault(pg_temp.save('standard', 'initial draft; draft -> reserved do reserve; reserved -> gone do release; final gone'))).message, '%1 in "confirmed", 2 in "placed"%', 'the message counts them');
 SELECT throws_ok(pg_temp.save('ship', replace(definition, 'released', 'ready')), 'OM004', NULL, 'nor those that fulfillments are in') FROM shop.workflows WHERE name = 'ship';
 SELECT lives_ok(pg_temp.save('pickup', replace(definition, 'released', 'ready')), 'others may be renamed') FROM shop.workflows WHERE name = 'pickup';
 SELECT lives_ok(pg_temp.save('standard', $$initial draft; draft -> placed do reserve; placed -> confirmed when unheld, payable do confirm auto; confirmed -> done when fulfilled, paid auto;
@@ -118,7 +118,7 @@ SELECT lives_ok(pg_temp.insert('asks', 'order', 'initial cart; cart -> ordered; 
 INSERT INTO shop.channels (code, name, order_workflow) VALUES ('asks', 'Asks', 'asks');
 SELECT throws_ok($$ SELECT pg_temp.place('{"channel": "asks"}') $$, 'OM004', NULL, 'place_order cannot place by it');
 SELECT throws_ok(pg_temp.insert('two', 'order', 'initial a; a -> b when allocated; a -> b do reserve; final b'), '22P02', NULL, 'two manual moves between two states');
-SELECT lives_ok(pg_temp.insert('pair', 'order', 'initial a; a -> b do reserve; b -> c when all_canceled do release auto; b -> c when unshipped do confirm; final c'), 'one manual and one automatic');
+SELECT lives_ok(pg_temp.insert('pair', 'order', 'initial a; a -> b do reserve; b -> c when all_canceled do release auto; b -> c when unshipped do confirm, release; final c'), 'one manual and one automatic');
 SELECT throws_ok($$ INSERT INTO shop.channels (code, name, order_workflow) VALUES ('x', 'X', 'unheard') $$, 'OM004', NULL, 'a channel''s workflow must exist');
 SELECT throws_ok($$ INSERT INTO shop.channels (code, name, order_workflow) VALUES ('x', 'X', 'ship') $$, 'OM004', NULL, 'and be one for orders');
 SELECT throws_ok($$ INSERT INTO shop.methods (code, name, workflow) VALUES ('x', 'X', 'standard') $$, 'OM004', NULL, 'a method''s one for fulfillments');
