@@ -31,8 +31,8 @@ static const StoreQuery count_rows[] = {
 		1, {TEXTOID}
 	},
 	{
-		"SELECT f.status, CASE WHEN f.stock_state" EQ "'reserved' THEN 'held' WHEN f.stock_state" NE "'issued' THEN 'ended'"
-		" WHEN f.delivered_at IS NULL THEN 'left' ELSE 'delivered' END,"
+		"SELECT f.status, CASE f.stock_state WHEN 'reserved' THEN 'held' WHEN 'released' THEN 'ended'"
+		" WHEN 'issued' THEN CASE WHEN f.delivered_at IS NULL THEN 'left' ELSE 'delivered' END END,"
 		" NULL, pg_catalog.count(*) FROM @.fulfillments f WHERE f.workflow" EQ "$1 GROUP BY 1, 2 ORDER BY 1, 2",
 		1, {TEXTOID}
 	}
@@ -110,7 +110,7 @@ oms_guard_workflow(Store *store, TriggerData *trigger)
 		require_states_of_rows(store, entity, name, workflow, rows);
 		findings = no_findings();
 		find_faults(entity, workflow, rows, findings);
-		require_sound(name, findings, "New rows would do well by it, but some are in the first state of each of these ways now, as the old definition left them.");
+		require_sound(name, findings, "New rows do well by it; those that are in the first state of each of these ways now, or are put there by a map, do not.");
 	}
 	oms_leave_owner(&scope);
 }
@@ -297,9 +297,9 @@ require_states_of_rows(Store *store, EntityKind entity, const char *name,
 
 		total = (last && strcmp(last, old_status) == 0 ? total : 0) + oms_column_int64(i, 4);
 		last = old_status;
-		if (state >= 0)
+		if (state >= 0 && !oms_column_is_null(i, 2))
 			rows[state] |= holding_bit(oms_column_text(i, 2));
-		else if (i + 1 == count || strcmp(oms_column_text(i + 1, 1), old_status) != 0)
+		else if (state < 0 && (i + 1 == count || strcmp(oms_column_text(i + 1, 1), old_status) != 0))
 			appendStringInfo(&gone, "%s" INT64_FORMAT " in \"%s\"", gone.len == 0 ? "" : ", ", total, old_status);
 		if (state >= 0 && !is_replaced && !oms_column_is_null(i, 3) &&
 			oms_column_bool(i, 3) != oms_workflow_is_final(workflow, state))
