@@ -58,6 +58,7 @@ OBJS = $(patsubst %,src/%.o, \
 	lines \
 	hold \
 	event \
+	follow \
 	units \
 	actions \
 	order_actions \
@@ -96,6 +97,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	fulfillments \
 	views \
 	order \
+	follow \
 	wrappers \
 	upgrade \
 	defaults \

@@ -5,7 +5,8 @@ CREATE FUNCTION oms.layout_defaults() RETURNS void
 LANGUAGE plpgsql
 AS $layout$
 BEGIN
-	INSERT INTO settings (layout_version) VALUES (oms.layout_version());
+	INSERT INTO settings (layout_version, server)
+	SELECT oms.layout_version(), system_identifier::text FROM pg_control_system();
 
 	INSERT INTO workflows (name, entity, description, definition) VALUES
 	('standard', 'order', 'An order from draft to completed or canceled', $$initial draft;

@@ -246,6 +246,7 @@ BEGIN
 		detail jsonb
 	);
 	CREATE INDEX ON order_events (order_id, id);
+	CREATE INDEX ON order_events (xid, id);
 	COMMENT ON TABLE order_events IS 'What happened, append-only: the audit log that outboxes, timelines and process analytics read';
 	COMMENT ON COLUMN order_events.id IS 'Key, ascending as events are written; transactions may commit in another order';
 	COMMENT ON COLUMN order_events.at IS 'When it happened, by the clock';

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "event.h"
+#include "follow.h"
 #include "oms.h"
 #include "plan.h"
 
@@ -75,6 +76,8 @@ oms_events_write(Store *store, const Events *events)
 
 	if (events->order_ids->count == 0)
 		return;
+	if (!store->is_here)
+		oms_move_in(store);
 	args[0] = oms_array_datum(events->order_ids);
 	args[1] = oms_array_datum(events->entities);
 	args[2] = oms_array_datum(events->entity_ids);

@@ -287,6 +287,20 @@ oms_run_latest(Store *store, const StoreQuery *query, const Datum *args)
 }
 
 /*
+ * oms_run_reading reads in the snapshot of the statement that called us, each
+ * time the same: for reports in several queries, not for triggers.
+ */
+uint64
+oms_run_reading(Store *store, const StoreQuery *query, const Datum *args)
+{
+	int			code = SPI_execute_plan(prepared(store, query), (Datum *) args, NULL, true, 0);
+
+	if (code < 0)
+		elog(ERROR, "SPI_execute_plan: %s: %s", SPI_result_code_string(code), query->text);
+	return SPI_processed;
+}
+
+/*
  * oms_forget_plans abandons a store's plans, its name having changed.  They
  * are not freed, since one of them may be running; renaming a store is rare.
  */

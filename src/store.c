@@ -27,6 +27,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "follow.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -35,7 +36,7 @@
 static HTAB *stores = NULL;
 
 static const StoreQuery read_settings = {
-	"SELECT s.layout_version::pg_catalog.int8, s.number_prefix FROM @.settings s", 0, {0}
+	"SELECT s.layout_version::pg_catalog.int8, s.number_prefix, s.server FROM @.settings s", 0, {0}
 };
 
 /*
@@ -326,6 +327,7 @@ read_layout(Store *store)
 	OwnerScope	scope;
 	int64		version;
 	uint64		changes;
+	char	   *server;
 
 	store->settings_relid = settings_of(store);
 	store->number_sequence = get_relname_relid("order_number", store->namespace_oid);
@@ -341,6 +343,8 @@ read_layout(Store *store)
 						 quote_literal_cstr(store->name))));
 	version = oms_column_int64(0, 1);
 	store->number_prefix = MemoryContextStrdup(store->context, oms_column_text(0, 2));
+	server = oms_column_text(0, 3);
+	store->is_here = server && strcmp(server, oms_server()) == 0;
 	oms_spi_end();
 	oms_leave_owner(&scope);
 

@@ -32,6 +32,7 @@ typedef struct Store
 	Oid			settings_relid;
 	Oid			number_sequence;
 	char	   *number_prefix;
+	bool		is_here;		/* its events are written on this server */
 
 	bool		whole;			/* no trigger, default or column is lacking */
 	bool		is_watched;		/* then: how an order is written shows to

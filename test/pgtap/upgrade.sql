@@ -293,7 +293,7 @@ ALTER TABLE shop.settings DISABLE TRIGGER oms_keep;
 DELETE FROM shop.settings;
 SELECT is(pg_temp.place('shop'), 'OM008 upgrade_store', 'without its row of settings a store is refused');
 SELECT lives_ok($$ SELECT oms.upgrade_store('shop') $$, 'until it is upgraded');
-SELECT is((SELECT to_jsonb(s) - 'import_xid' FROM shop.settings s), '{"id": 1, "layout_version": 1, "number_prefix": "S-"}', 'it has one again');
+SELECT is((SELECT to_jsonb(s) - 'import_xid' - 'server' - 'moved_after' FROM shop.settings s), '{"id": 1, "layout_version": 1, "number_prefix": "S-"}', 'it has one again');
 SELECT is(pg_temp.place('shop'), 'placed', 'and works');
 
 -- rows are not made again

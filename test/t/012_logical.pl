@@ -101,6 +101,7 @@ is($crowd->faults($here{moved}), '', 'the account is right on the new server');
 # with ids that are not taken.
 $here{moved}->run("SELECT setval('shop.order_events_id_seq', 1000000)");
 my $void = "BEGIN; INSERT INTO shop.orders (channel, currency, number) VALUES ('web', 'EUR', 'void'); UPDATE shop.orders SET status = 'void' WHERE number = 'void'";
+is($here{moved}->state("SELECT oms.events_after('shop')"), '55000', 'events are followed where they are written');
 is($here{moved}->state($void), 'OM001', 'a session on the new server knows the workflow');
 $here{moved}->run('ROLLBACK');
 $there->run("UPDATE shop.workflows SET definition = replace(definition, 'draft -> canceled;', 'draft -> canceled; draft -> void; final void;') WHERE name = 'standard'");
@@ -138,7 +139,11 @@ $here{moved}->run($_->[0]) for @{ $there->run($sequences)->{rows} };
 $here{moved}->run($drop =~ s/shop/moved/r);
 is_deeply($here{moved}->run("SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'shop' ORDER BY 1")->{rows},
 	$there->run("SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'shop' ORDER BY 1")->{rows}, 'every sequence is where it was');
+is($here{moved}->value("SELECT count(*) FROM oms.events_after('shop', NULL, 100000)"), $here{moved}->value('SELECT count(*) FROM shop.order_events'),
+	'its events can be followed here from now on');
 next_order('moved', 'T-' . ($count + 1));
+is($here{moved}->value("SELECT count(DISTINCT id) FROM oms.events_after('shop', NULL, 100000)"), $here{moved}->value('SELECT count(*) FROM shop.order_events'),
+	'those written here as well');
 
 # ---- rescued
 
