@@ -59,6 +59,7 @@ OBJS = $(patsubst %,src/%.o, \
 	hold \
 	event \
 	follow \
+	import \
 	units \
 	actions \
 	order_actions \
@@ -98,6 +99,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	views \
 	order \
 	follow \
+	import \
 	wrappers \
 	upgrade \
 	defaults \

@@ -254,10 +254,10 @@ BEGIN
 	COMMENT ON COLUMN order_events.order_id IS 'The order it happened to; no foreign key, the events of a deleted draft stay';
 	COMMENT ON COLUMN order_events.entity IS 'What it happened to: order, order_line or fulfillment';
 	COMMENT ON COLUMN order_events.entity_id IS 'Which of those: its id';
-	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none); canceled_units; held, unheld; filled (short units got stock); edited (people changed columns of an order or fulfillment). payment and imported are not written yet';
+	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none); canceled_units; held, unheld; filled (short units got stock); edited (people changed columns of an order or fulfillment); imported (came in as it was, by oms.begin_import). payment is not written yet';
 	COMMENT ON COLUMN order_events.from_status IS 'What status was before, of moved';
-	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created and moved';
-	COMMENT ON COLUMN order_events.reason IS 'Of created and moved the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
+	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created, moved and imported';
+	COMMENT ON COLUMN order_events.reason IS 'Of created, moved and imported the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
 	COMMENT ON COLUMN order_events.actor IS 'Who did it: setting oms.actor, else the user';
 	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; shorted, canceled_units {line, quantity}; held, unheld {hold: id}; edited {columns: names}';
 	COMMENT ON SEQUENCE order_events_id_seq IS 'Numbers the events';

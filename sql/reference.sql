@@ -16,7 +16,7 @@ BEGIN
 	COMMENT ON COLUMN settings.id IS 'Always 1: there is one row';
 	COMMENT ON COLUMN settings.layout_version IS 'Which layout the store''s tables have; a version of oms that works on another refuses the store (OM008)';
 	COMMENT ON COLUMN settings.number_prefix IS 'What the numbers of new orders begin with, such as S- in S-1042; people may change it';
-	COMMENT ON COLUMN settings.import_xid IS 'Reserved for importing historical orders; nothing reads or writes it yet';
+	COMMENT ON COLUMN settings.import_xid IS 'The last transaction that imported rows of the past; written by oms.begin_import, read by nobody';
 	COMMENT ON COLUMN settings.server IS 'The PostgreSQL server that writes the store''s events, by its database system identifier; where it is another one than this, the store was restored or replicated here and not written since; kept by the engine';
 	COMMENT ON COLUMN settings.moved_after IS 'Each time that the store was first written on another server, the id of the last of order_events until then; oms.events_after tells by them whose count of transactions an event''s xid belongs to; kept by the engine';
 	CREATE SEQUENCE order_number START 1000 MINVALUE 1;

@@ -17,6 +17,7 @@
 #include "utils/rel.h"
 
 #include "event.h"
+#include "import.h"
 #include "lines.h"
 #include "oms.h"
 #include "placing.h"
@@ -198,6 +199,8 @@ oms_act_holds(Store *store, TriggerData *trigger)
 	Events	   *events;
 	OwnerScope	scope;
 
+	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && oms_is_importing(store))
+		return;					/* its order counts it already */
 	oms_spi_begin();
 	list = palloc_extended(Max(1, most) * sizeof(HoldChange), MCXT_ALLOC_HUGE);
 	events = oms_events(4);

@@ -30,6 +30,7 @@
 
 #include "axes.h"
 #include "facts.h"
+#include "import.h"
 #include "judge.h"
 #include "judge_case.h"
 #include "moves.h"
@@ -90,6 +91,8 @@ oms_guard_row(Store *store, TriggerData *trigger, EntityKind entity)
 			oms_require_form(&c);
 		else
 			judge_insert(&c);
+		if (oms_is_importing(store))
+			oms_fill_import(&c);
 	}
 	else
 	{
@@ -420,13 +423,19 @@ judge_insert(Case *c)
 	char	   *status;
 	const char *initial;
 
+	if (oms_is_importing(c->store))
+	{
+		oms_judge_import(c);
+		return;
+	}
 	if (c->entity == ENTITY_FULFILLMENT && oms_in_engine(c->store))
 		return;
 	if (c->entity == ENTITY_FULFILLMENT)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
 				 errmsg("fulfillments are made by the engine and cannot be inserted by hand"),
-				 errhint("Place an order, or divide a fulfillment with oms.split_fulfillment."),
+				 errhint("Place an order, or divide a fulfillment with oms.split_fulfillment; "
+						 "those of the past come in after oms.begin_import."),
 				 errtable(c->rel)));
 
 	status = oms_row_text(c->shape, &c->new, c->status);

@@ -29,4 +29,8 @@ typedef struct Case
 /* form.c */
 extern void oms_require_form(const Case *c);
 
+/* import.c */
+extern void oms_fill_import(Case *c);
+extern void oms_judge_import(const Case *c);
+
 #endif							/* OMS_JUDGE_CASE_H */

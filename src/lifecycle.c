@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "import.h"
 #include "judge.h"
 #include "lines.h"
 #include "machine.h"
@@ -219,6 +220,9 @@ oms_refuse(PG_FUNCTION_ARGS)
 	table = RelationGetRelationName(trigger->tg_relation);
 	why = subject(trigger);
 	more = trigger->tg_trigger->tgnargs > 1 ? trigger->tg_trigger->tgargs[1] : "";
+	if (strcmp(why, "engine") == 0 && TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
+		!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && oms_is_importing(oms_store_of_trigger(trigger)))
+		return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple);
 	if (strcmp(why, "engine") == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
@@ -287,7 +291,9 @@ guard_fulfillment(Store *store, TriggerData *trigger)
 static HeapTuple
 guard_engine_row(Store *store, TriggerData *trigger)
 {
-	if (!oms_in_engine(store))
+	bool		may_come_in = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && strcmp(subject(trigger), "event") != 0;
+
+	if (!oms_in_engine(store) && !(may_come_in && oms_is_importing(store)))
 		ereport(ERROR,
 				(errcode(TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && strcmp(subject(trigger), "event") != 0
 						 ? ERRCODE_OMS_IMMUTABLE : ERRCODE_OMS_ENGINE_COLUMN),

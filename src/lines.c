@@ -20,6 +20,7 @@
 #include "utils/numeric.h"
 #include "utils/rel.h"
 
+#include "import.h"
 #include "lines.h"
 #include "oms.h"
 #include "placing.h"
@@ -255,6 +256,8 @@ oms_act_lines(Store *store, TriggerData *trigger, bool are_charges)
 	Difference *list;
 	int			count;
 
+	if (inserted && oms_is_importing(store))
+		return;					/* its order counts it already */
 	oms_spi_begin();
 	list = read_worths(trigger, are_charges, &count);
 	if (count > 0)

@@ -20,6 +20,7 @@
 
 #include "fill.h"
 #include "giveway.h"
+#include "import.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -95,7 +96,7 @@ oms_guard_movement(Store *store, TriggerData *trigger)
 				 errtable(trigger->tg_relation)));
 	if (oms_in_engine(store))
 		return trigger->tg_trigtuple;
-	if (text_field(trigger, "on_hand_change") || text_field(trigger, "unavailable_change"))
+	if ((text_field(trigger, "on_hand_change") || text_field(trigger, "unavailable_change")) && !oms_is_importing(store))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
 				 errmsg("on_hand_change and unavailable_change of a movement are written by the engine"),

@@ -26,6 +26,7 @@
 #include "utils/tuplestore.h"
 
 #include "event.h"
+#include "import.h"
 #include "moves.h"
 #include "oms.h"
 #include "placing.h"
@@ -257,6 +258,12 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 		oms_is_migrated(store, oms_row_text(shape, new, workflow), from, to))
 		return;					/* it follows its workflow: replace.c does the
 								 * rest */
+	if (!old && oms_is_importing(store))
+	{
+		oms_event_add(t->edits, &order_id, oms_entity_name(entity), &id, "imported", NULL, to,
+					  oms_row_text(shape, new, is_order ? (int) ORDER_STATUS_REASON : (int) FULFILLMENT_STATUS_REASON), NULL);
+		return;
+	}
 	if (!old && is_order && oms_placing_of(&id))
 		return;					/* written as it ends up: direct.c does the
 								 * rest */

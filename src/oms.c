@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "import.h"
 #include "oms.h"
 #include "plan.h"
 #include "shape.h"
@@ -43,6 +44,7 @@ _PG_init(void)
 	oms_plan_init();
 	oms_store_init();
 	oms_shape_init();
+	oms_import_init();
 }
 
 /*

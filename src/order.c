@@ -23,6 +23,7 @@
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "import.h"
 #include "machine.h"
 #include "oms.h"
 #include "order.h"
@@ -77,6 +78,7 @@ oms_place_order(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "place_order must return a row");
 	tupdesc = BlessTupleDesc(tupdesc);
+	oms_require_no_import(store);
 	guc_level = oms_pin_search_path(store);
 	oms_spi_begin();
 	may_be_direct = !doc->fields[DOC_EXTERNAL_REF].is_set ||

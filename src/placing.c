@@ -17,6 +17,7 @@
 #include "utils/numeric.h"
 #include "utils/rel.h"
 
+#include "import.h"
 #include "oms.h"
 #include "placing.h"
 #include "rows.h"
@@ -174,7 +175,8 @@ oms_guard_new_line(Store *store, TriggerData *trigger)
 	const Demand *demand = placing ? demand_of(placing, DatumGetUUIDP(id)) : NULL;
 	int			columns[2];
 
-	require_no_counters(trigger);
+	if (!oms_is_importing(store))
+		require_no_counters(trigger);
 	if (!demand)
 		return trigger->tg_trigtuple;
 	columns[0] = column(tupdesc, ALLOCATED);

@@ -202,19 +202,25 @@ oms_refuse_parent(Relation rel)
 }
 
 /*
+ * oms_is_owner_of tells whether the current user owns the store.
+ */
+bool
+oms_is_owner_of(const Store *store)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(NamespaceRelationId, store->namespace_oid, GetUserId());
+#else
+	return pg_namespace_ownercheck(store->namespace_oid, GetUserId());
+#endif
+}
+
+/*
  * oms_require_owner_of refuses who does not own the store, in PostgreSQL's words.
  */
 void
 oms_require_owner_of(const Store *store)
 {
-	bool		is_owner;
-
-#if PG_VERSION_NUM >= 160000
-	is_owner = object_ownercheck(NamespaceRelationId, store->namespace_oid, GetUserId());
-#else
-	is_owner = pg_namespace_ownercheck(store->namespace_oid, GetUserId());
-#endif
-	if (!is_owner)
+	if (!oms_is_owner_of(store))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_SCHEMA, store->name);
 }
 
