@@ -45,6 +45,8 @@ OBJS = $(patsubst %,src/%.o, \
 	workflow_save \
 	replace \
 	guards \
+	chain \
+	functions \
 	lifecycle \
 	shape \
 	judge \

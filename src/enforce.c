@@ -29,6 +29,7 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "chain.h"
 #include "oms.h"
 #include "store.h"
 #include "workflow.h"
@@ -41,6 +42,16 @@ typedef struct Compiled
 	char	   *definition;
 	Workflow   *workflow;
 } Compiled;
+
+/* A guard or action that is called, and what for. */
+typedef struct Called
+{
+	Relation	rel;
+	const char *name;
+	bool		is_guard;
+	const char *from;
+	const char *to;
+} Called;
 
 static HTAB *compiled = NULL;
 
@@ -98,40 +109,91 @@ state_of(Relation rel, HeapTuple row, int column)
 }
 
 /*
- * call calls a guard or action on a row; a guard's answer is returned.
+ * tell_called says which move a function is called for, for the chain of moves.
  */
-static bool
-call(Relation rel, HeapTuple row, const char *name, bool is_guard)
+static void
+tell_called(StringInfo text, const MoveLink *link)
 {
+	const Called *called = link->what;
+
+	appendStringInfo(text, "table \"%s\" from \"%s\" to \"%s\"", RelationGetRelationName(called->rel),
+					 called->from, called->to);
+}
+
+/*
+ * tell_context adds to an error where the function was called from.
+ */
+static void
+tell_context(void *arg)
+{
+	const Called *called = arg;
+
+	errcontext("%s \"%s\" of move \"%s -> %s\" of table \"%s\"", called->is_guard ? "guard" : "action",
+			   called->name, called->from, called->to, RelationGetRelationName(called->rel));
+}
+
+/*
+ * find_function returns the guard's or action's OID.
+ */
+static Oid
+find_function(const Called *called)
+{
+	Relation	rel = called->rel;
 	Oid			row_type = rel->rd_rel->reltype;
 	oidvector  *arguments = buildoidvector(&row_type, 1);
-	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name), PointerGetDatum(arguments),
+	HeapTuple	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(called->name), PointerGetDatum(arguments),
 										ObjectIdGetDatum(RelationGetNamespace(rel)));
 	Form_pg_proc form = HeapTupleIsValid(tuple) ? (Form_pg_proc) GETSTRUCT(tuple) : NULL;
 	Oid			function;
 
-	LOCAL_FCINFO(fcinfo, 1);
-	FmgrInfo	info;
-	Datum		answer;
-
-	if (!form || form->prorettype != (is_guard ? BOOLOID : VOIDOID) || form->proretset ||
+	if (!form || form->prorettype != (called->is_guard ? BOOLOID : VOIDOID) || form->proretset ||
 		form->proowner != rel->rd_rel->relowner)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
-				 errmsg("%s \"%s\" does not exist", is_guard ? "guard" : "action", name),
+				 errmsg("%s \"%s\" does not exist", called->is_guard ? "guard" : "action", called->name),
 				 errhint("Create a function %s(%s) returning %s that belongs to the table's owner.",
-						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), name),
+						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)), called->name),
 						 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 													RelationGetRelationName(rel)),
-						 is_guard ? "boolean" : "void")));
+						 called->is_guard ? "boolean" : "void")));
 	function = form->oid;
 	ReleaseSysCache(tuple);
-	fmgr_info(function, &info);
+	return function;
+}
+
+/*
+ * call calls a guard or action on a row; a guard's answer is returned.
+ */
+static bool
+call(const Called *called, HeapTuple row)
+{
+	LOCAL_FCINFO(fcinfo, 1);
+	FmgrInfo	info;
+	MoveLink	link = {.tell = tell_called, .what = called};
+	ErrorContextCallback context;
+	volatile Datum answer = (Datum) 0;
+
+	fmgr_info(find_function(called), &info);
 	InitFunctionCallInfoData(*fcinfo, &info, 1, InvalidOid, NULL, NULL);
-	fcinfo->args[0].value = heap_copy_tuple_as_datum(row, RelationGetDescr(rel));
+	fcinfo->args[0].value = heap_copy_tuple_as_datum(row, RelationGetDescr(called->rel));
 	fcinfo->args[0].isnull = false;
-	answer = FunctionCallInvoke(fcinfo);
-	return is_guard && !fcinfo->isnull && DatumGetBool(answer);
+	oms_chain_enter(&link);
+	context.callback = tell_context;
+	context.arg = (void *) called;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
+	PG_TRY();
+	{
+		(void) oms_chain_call(called->name);
+		answer = FunctionCallInvoke(fcinfo);
+	}
+	PG_FINALLY();
+	{
+		oms_chain_leave(&link);
+	}
+	PG_END_TRY();
+	error_context_stack = context.previous;
+	return called->is_guard && !fcinfo->isnull && DatumGetBool(answer);
 }
 
 /*
@@ -181,7 +243,7 @@ choose(Relation rel, HeapTuple row, int column, const Workflow *workflow, const 
 
 		for (int i = 0; open && i < move->nguards; i++)
 		{
-			open = call(rel, row, oms_workflow_guard(workflow, move, i), true);
+			open = call(&(Called) {rel, oms_workflow_guard(workflow, move, i), true, from, to}, row);
 			if (!open && !refusing)
 				refusing = oms_workflow_guard(workflow, move, i);
 		}
@@ -323,7 +385,7 @@ oms_enforce_workflow(PG_FUNCTION_ARGS)
 	else
 	{
 		for (int i = 0; i < move->nactions; i++)
-			(void) call(rel, trigger->tg_newtuple, oms_workflow_action(workflow, move, i), false);
+			(void) call(&(Called) {rel, oms_workflow_action(workflow, move, i), false, from ? from : "", to}, trigger->tg_newtuple);
 	}
 	return PointerGetDatum(trigger->tg_newtuple);
 }

@@ -7,24 +7,14 @@
  * guard that read anything else would miss what another session is about to
  * commit, and an automatic move with it.  Counters on orders are there for
  * the guards.  A guard that is not built in is a function in the store that
- * takes the row's type; it is asked as the store's owner.
+ * takes the row's type: functions.c.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "catalog/pg_proc.h"
-#include "access/htup_details.h"
-#include "nodes/pg_list.h"
-#include "nodes/value.h"
-#include "parser/parse_func.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/numeric.h"
 
-#include "machine.h"
-#include "plan.h"
-#include "rows.h"
+#include "functions.h"
 
 /*
  * number_text returns a numeric as text.
@@ -222,86 +212,18 @@ oms_find_guard(EntityKind entity, const char *name)
 }
 
 /*
- * oms_store_function returns the store's own function of that name that takes
- * a row of the entity and returns the type; InvalidOid where there is none.
- * A function that is not the store owner's does not count: the engine would
- * lend its author the owner's rights.
- */
-Oid
-oms_store_function(Store *store, EntityKind entity, const char *name, Oid result)
-{
-	Oid			relid = get_relname_relid(entity == ENTITY_ORDER ? "orders" : "fulfillments",
-										  store->namespace_oid);
-	Oid			row_type = OidIsValid(relid) ? get_rel_type_id(relid) : InvalidOid;
-	oidvector  *arguments;
-	HeapTuple	tuple;
-	Form_pg_proc form;
-	Oid			function = InvalidOid;
-
-	if (!OidIsValid(row_type))
-		return InvalidOid;
-	arguments = buildoidvector(&row_type, 1);
-	tuple = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum(name),
-							PointerGetDatum(arguments),
-							ObjectIdGetDatum(store->namespace_oid));
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (form->prorettype == result && form->prokind == PROKIND_FUNCTION &&
-		!form->proretset && form->proowner == store->owner)
-		function = form->oid;
-	ReleaseSysCache(tuple);
-	return function;
-}
-
-/*
- * user_guard_holds asks a guard that is a function of the store.  NULL is no.
- */
-static bool
-user_guard_holds(Store *store, const Mover *row, EntityKind entity, const char *name,
-				 StringInfo why)
-{
-	Datum		args[1] = {UUIDPGetDatum(&row->id)};
-	Oid			types[1] = {UUIDOID};
-	char	   *function = quote_qualified_identifier(store->name, name);
-	char	   *table = quote_qualified_identifier(store->name,
-												   entity == ENTITY_ORDER ? "orders" : "fulfillments");
-	bool		holds;
-	int			code;
-	int			sec_context;
-
-	if (!OidIsValid(oms_store_function(store, entity, name, BOOLOID)))
-	{
-		appendStringInfo(why, "there is no function %s(%s) that returns boolean and belongs to the store's owner",
-						 function, table);
-		return false;
-	}
-	sec_context = oms_leave_engine();
-	code = SPI_execute_with_args(psprintf("SELECT %s(r) FROM %s r WHERE r.id" EQ "$1",
-										  function, table),
-								 1, types, args, NULL, false, 0);
-	oms_enter_engine(sec_context);
-	if (code != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args: %s", SPI_result_code_string(code));
-	holds = SPI_processed == 1 && !oms_column_is_null(0, 1) && oms_column_bool(0, 1);
-	if (!holds)
-		appendStringInfo(why, "%s says no", function);
-	return holds;
-}
-
-/*
  * oms_guards_hold asks a move's guards in their order.  Where one refuses, its
  * name and the reason are returned.
  */
 bool
-oms_guards_hold(Store *store, const MachineMove *move, const Mover *row, EntityKind entity,
+oms_guards_hold(Store *store, FunctionCalls *calls, const MachineMove *move, const Mover *row, EntityKind entity,
 				const char **guard, StringInfo why)
 {
 	for (int i = 0; i < move->nguards; i++)
 	{
 		const GuardUse *use = &move->guards[i];
 		bool		holds = use->guard ? use->guard->holds(row, why)
-			: user_guard_holds(store, row, entity, use->name, why);
+			: oms_ask_function(store, calls, entity, row, move, use->name, why);
 
 		if (!holds)
 		{

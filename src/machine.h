@@ -71,6 +71,8 @@ typedef struct Mover
 	bool		is_reserved;
 	const char *stock_effect;	/* of the reason, or NULL */
 	const char *location;
+	bool		is_supposed;	/* the row has not moved: functions of the
+								 * store are shown what it would be */
 } Mover;
 
 /*
@@ -113,6 +115,12 @@ typedef struct MachineMove
 	ActionUse  *actions;
 } MachineMove;
 
+/* The store's functions that a statement has made ready: functions.c. */
+typedef struct FunctionCalls
+{
+	struct FunctionCall *first;
+} FunctionCalls;
+
 /*
  * Lives in the store's machines_context, which a transaction that was using
  * it keeps until its end when the workflows are read anew.
@@ -144,10 +152,8 @@ extern void oms_guard_workflow(Store *store, TriggerData *trigger);
 
 /* guards.c */
 extern const Guard *oms_find_guard(EntityKind entity, const char *name);
-extern bool oms_guards_hold(Store *store, const MachineMove *move, const Mover *row,
+extern bool oms_guards_hold(Store *store, FunctionCalls *calls, const MachineMove *move, const Mover *row,
 							EntityKind entity, const char **guard, StringInfo why);
-extern Oid	oms_store_function(Store *store, EntityKind entity, const char *name,
-							   Oid result);
 
 /* actions.c */
 extern const Action *oms_find_action(EntityKind entity, const char *name);

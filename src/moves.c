@@ -25,6 +25,7 @@
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
+#include "chain.h"
 #include "event.h"
 #include "import.h"
 #include "moves.h"
@@ -44,6 +45,14 @@ typedef struct Transition
 	Array	   *wakers;			/* orders whose fulfillments may go on */
 } Transition;
 
+/* What is followed up, as a link of the chain of moves knows it. */
+typedef struct Followed
+{
+	EntityKind	entity;
+	const Transition *t;
+	const Mover *movers;		/* sorted */
+} Followed;
+
 static void read_transition(Store *store, TriggerData *trigger, EntityKind entity,
 							Transition *t);
 static bool may_go_on(EntityKind entity, const Mover *mover);
@@ -51,6 +60,67 @@ static void look_at_row(Store *store, TriggerData *trigger, EntityKind entity, c
 						const RowValues *old, const RowValues *new, Transition *t);
 static void require_still(EntityKind entity, const Mover *movers, int count);
 static void log_moves(Store *store, EntityKind entity, const Transition *t);
+
+/*
+ * tell_moves says what a statement did, for the chain of moves.
+ */
+static void
+tell_moves(StringInfo text, const MoveLink *link)
+{
+	const Followed *followed = link->what;
+	const Transition *t = followed->t;
+
+	appendStringInfoString(text, oms_entity_name(followed->entity));
+	if (t->nmovers == 0 && t->waiting->count > 0)
+		appendStringInfo(text, " %s may move by itself", oms_uuid_out(DatumGetUUIDP(t->waiting->values[0])));
+	else if (t->nmovers == 0)
+		appendStringInfoString(text, "s were written");
+	else
+		appendStringInfo(text, " \"%s\" from \"%s\" to \"%s\"",
+						 followed->movers[0].number, followed->movers[0].from ? followed->movers[0].from : "", followed->movers[0].to);
+	if (t->nmovers + t->waiting->count > 1)
+		appendStringInfo(text, " (and %d more)", t->nmovers + t->waiting->count - 1);
+}
+
+/*
+ * follow_up does, as the owner, what rows that moved, or may, entail; sorted
+ * are those that moved.
+ */
+static void
+follow_up(Store *store, EntityKind entity, const Transition *t, Mover *sorted)
+{
+	Array	   *ids = oms_array(UUIDOID, t->nmovers + t->waiting->count);
+	Array	   *order_ids = oms_array(UUIDOID, t->nmovers + t->waiting->count);
+
+	if (t->nmovers > 0)
+	{
+		bool		known = true;
+
+		for (int i = 0; i < t->nmovers; i++)
+			known &= sorted[i].order != NULL;
+		if (!known)
+			oms_learn(store, entity, sorted, t->nmovers);
+		oms_choose_moves(store, entity, sorted, t->nmovers);
+		require_still(entity, sorted, t->nmovers);
+	}
+	log_moves(store, entity, t);
+	oms_run_actions(store, entity, sorted, t->nmovers);
+
+	for (int i = 0; i < t->nmovers; i++)
+	{
+		if (!may_go_on(entity, &sorted[i]))
+			continue;
+		oms_array_add_uuid(ids, &sorted[i].id);
+		oms_array_add_uuid(order_ids, &sorted[i].order_id);
+	}
+	for (int i = 0; i < t->waiting->count; i++)
+	{
+		oms_array_add(ids, t->waiting->values[i]);
+		oms_array_add(order_ids, t->waiting_orders->values[i]);
+	}
+	oms_settle_or_postpone(store, entity, ids, order_ids);
+	oms_wake_fulfillments(store, t->wakers);
+}
 
 /*
  * oms_act_moves does all that a statement on orders or fulfillments entails.
@@ -66,41 +136,23 @@ oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity)
 	read_transition(store, trigger, entity, &t);
 	if (t.nmovers > 0 || t.edits->order_ids->count > 0 || t.waiting->count > 0 || t.wakers->count > 0)
 	{
-		Array	   *ids = oms_array(UUIDOID, t.nmovers + t.waiting->count);
-		Array	   *order_ids = oms_array(UUIDOID, t.nmovers + t.waiting->count);
 		Mover	   *sorted = palloc_extended(Max(1, t.nmovers) * sizeof(Mover), MCXT_ALLOC_HUGE);
+		Followed	followed = {entity, &t, sorted};
+		MoveLink	link = {.tell = tell_moves, .what = &followed};
 
 		oms_become_owner(store, &scope);
 		memcpy(sorted, t.movers, t.nmovers * sizeof(Mover));
 		qsort(sorted, t.nmovers, sizeof(Mover), oms_uuid_cmp);
-		if (t.nmovers > 0)
+		oms_chain_enter(&link);
+		PG_TRY();
 		{
-			bool		known = true;
-
-			for (int i = 0; i < t.nmovers; i++)
-				known &= sorted[i].order != NULL;
-			if (!known)
-				oms_learn(store, entity, sorted, t.nmovers);
-			oms_choose_moves(store, entity, sorted, t.nmovers);
-			require_still(entity, sorted, t.nmovers);
+			follow_up(store, entity, &t, sorted);
 		}
-		log_moves(store, entity, &t);
-		oms_run_actions(store, entity, sorted, t.nmovers);
-
-		for (int i = 0; i < t.nmovers; i++)
+		PG_FINALLY();
 		{
-			if (!may_go_on(entity, &sorted[i]))
-				continue;
-			oms_array_add_uuid(ids, &sorted[i].id);
-			oms_array_add_uuid(order_ids, &sorted[i].order_id);
+			oms_chain_leave(&link);
 		}
-		for (int i = 0; i < t.waiting->count; i++)
-		{
-			oms_array_add(ids, t.waiting->values[i]);
-			oms_array_add(order_ids, t.waiting_orders->values[i]);
-		}
-		oms_settle_or_postpone(store, entity, ids, order_ids);
-		oms_wake_fulfillments(store, t.wakers);
+		PG_END_TRY();
 		oms_leave_owner(&scope);
 	}
 	oms_spi_end();
@@ -286,13 +338,13 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 		memset(mover, 0, sizeof(Mover));
 		mover->id = id;
 		mover->order_id = order_id;
+		mover->number = oms_row_text(shape, new, is_order ? (int) ORDER_NUMBER : (int) FULFILLMENT_NUMBER);
 		mover->from = from;
 		mover->to = to;
 		mover->machine = oms_machine(store, oms_row_text(shape, new, workflow), entity);
 		if (is_order && old && oms_row_int64(shape, old, revision) != oms_row_int64(shape, new, revision))
 		{
 			mover->order = facts_of_row(shape, new);
-			mover->number = mover->order->number;
 			mover->status = to;
 		}
 		mover->reason = oms_row_text(shape, new, is_order ? (int) ORDER_STATUS_REASON : (int) FULFILLMENT_STATUS_REASON);
@@ -337,6 +389,8 @@ refuse(EntityKind entity, const Mover *mover, const char *guard, const char *why
 void
 oms_choose_moves(Store *store, EntityKind entity, Mover *movers, int count)
 {
+	FunctionCalls calls = {NULL};
+
 	for (int i = 0; i < count; i++)
 	{
 		Mover	   *mover = &movers[i];
@@ -356,7 +410,7 @@ oms_choose_moves(Store *store, EntityKind entity, Mover *movers, int count)
 			StringInfoData why;
 
 			initStringInfo(&why);
-			if (oms_guards_hold(store, move, mover, entity, &guard, &why))
+			if (oms_guards_hold(store, &calls, move, mover, entity, &guard, &why))
 			{
 				mover->move = move;
 				break;

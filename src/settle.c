@@ -104,6 +104,7 @@ oms_settle(Store *store, EntityKind entity, const Array *ids, const Array *order
 	Array	   *moved = oms_array(UUIDOID, ids->count);
 	Array	   *from = oms_array(TEXTOID, ids->count);
 	Array	   *to = oms_array(TEXTOID, ids->count);
+	FunctionCalls calls = {NULL};
 
 	if (ids->count == 0)
 		return;
@@ -130,7 +131,7 @@ oms_settle(Store *store, EntityKind entity, const Array *ids, const Array *order
 			const MachineMove *move = &mover->machine->moves[k];
 
 			if (move->from != state || !move->is_automatic ||
-				!oms_guards_hold(store, move, mover, entity, &guard, &why))
+				!oms_guards_hold(store, &calls, move, mover, entity, &guard, &why))
 				continue;
 			oms_array_add_uuid(moved, &mover->id);
 			oms_array_add_text(from, mover->status);

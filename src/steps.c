@@ -8,12 +8,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "utils/builtins.h"
 
+#include "functions.h"
 #include "giveway.h"
 #include "moves.h"
-#include "oms.h"
 #include "plan.h"
 
 static const StoreQuery lock_stock = {
@@ -24,33 +23,6 @@ static const StoreQuery lock_stock = {
 };
 
 static void run_steps(Store *store, EntityKind entity, Mover *movers, int count);
-
-/*
- * run_user_action calls an action that is a function of the store.
- */
-static void
-run_user_action(Store *store, EntityKind entity, const Mover *mover, const char *name)
-{
-	const char *table = entity == ENTITY_ORDER ? "orders" : "fulfillments";
-	Datum		args[1] = {UUIDPGetDatum(&mover->id)};
-	Oid			types[1] = {UUIDOID};
-	int			sec_context;
-
-	if (!OidIsValid(oms_store_function(store, entity, name, VOIDOID)))
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
-				 errmsg("action \"%s\" of workflow \"%s\" does not exist", name, mover->machine->name),
-				 errhint("Create a function %s(%s) that returns void and belongs to the store's owner.",
-						 quote_qualified_identifier(store->name, name),
-						 quote_qualified_identifier(store->name, table))));
-	sec_context = oms_leave_engine();
-	if (SPI_execute_with_args(psprintf("SELECT %s(r) FROM %s r WHERE r.id" EQ "$1",
-									   quote_qualified_identifier(store->name, name),
-									   quote_qualified_identifier(store->name, table)),
-							  1, types, args, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "SPI_execute_with_args failed for action \"%s\"", name);
-	oms_enter_engine(sec_context);
-}
 
 /*
  * compare_releasing puts the rows first that release, others as they were.
@@ -150,6 +122,7 @@ static void
 run_steps(Store *store, EntityKind entity, Mover *movers, int count)
 {
 	Mover	  **rows = palloc_extended(Max(1, count) * sizeof(Mover *), MCXT_ALLOC_HUGE);
+	FunctionCalls calls = {NULL};
 	bool		more = true;
 
 	for (int step = 0; more; step++)
@@ -168,7 +141,7 @@ run_steps(Store *store, EntityKind entity, Mover *movers, int count)
 			action = movers[i].move->actions[step].action;
 			if (!action)
 			{
-				run_user_action(store, entity, &movers[i], movers[i].move->actions[step].name);
+				oms_call_function(store, &calls, entity, &movers[i], movers[i].move->actions[step].name);
 				continue;
 			}
 			for (int j = i; j < count; j++)

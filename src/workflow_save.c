@@ -15,6 +15,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "functions.h"
 #include "machine.h"
 #include "oms.h"
 #include "plan.h"
