@@ -84,6 +84,8 @@ OBJS = $(patsubst %,src/%.o, \
 	order_document \
 	order_write \
 	order \
+	next_moves \
+	tick \
 	enforce \
 	verify)
 

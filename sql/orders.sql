@@ -220,6 +220,7 @@ BEGIN
 		released_by text
 	);
 	CREATE INDEX ON order_holds (order_id);
+	CREATE INDEX order_holds_expiring ON order_holds (expires_at) WHERE released_at IS NULL AND expires_at IS NOT NULL;
 	COMMENT ON TABLE order_holds IS 'What an order waits for: insert a row to hold it, set released_at to let it go on';
 	COMMENT ON COLUMN order_holds.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed (OM006)';
 	COMMENT ON COLUMN order_holds.order_id IS 'The order that waits; fixed (OM006)';
@@ -227,9 +228,9 @@ BEGIN
 	COMMENT ON COLUMN order_holds.reason IS 'Why, in words for people';
 	COMMENT ON COLUMN order_holds.placed_by IS 'Who holds the order: setting oms.actor, else the user, unless the INSERT says; fixed (OM006)';
 	COMMENT ON COLUMN order_holds.placed_at IS 'Since when: the clock at the INSERT unless the INSERT says; fixed (OM006)';
-	COMMENT ON COLUMN order_holds.expires_at IS 'Until when it is meant to last; the engine does not act on it yet';
+	COMMENT ON COLUMN order_holds.expires_at IS 'When it ends by itself: the first oms.tick after that releases it; NULL: only people release it; people may change it';
 	COMMENT ON COLUMN order_holds.released_at IS 'When it ended; people set it, once (OM006); NULL: it is open and counts in orders.open_holds';
-	COMMENT ON COLUMN order_holds.released_by IS 'Who set released_at: setting oms.actor, else the user, unless given';
+	COMMENT ON COLUMN order_holds.released_by IS 'Who set released_at: setting oms.actor, else the user, unless given; tick: it expired';
 
 	CREATE TABLE order_events (
 		id bigserial PRIMARY KEY,

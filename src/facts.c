@@ -16,14 +16,15 @@
 #include "oms.h"
 #include "plan.h"
 
-static const StoreQuery lock_orders = {
-	"SELECT o.id, o.number, o.workflow, o.status, o.status_reason, o.placed_at IS NOT NULL, o.confirmed_at IS NOT NULL,"
-	" o.ship_complete, o.if_short" EQ "'hold', o.payment_required, o.credit_approved, o.priority::pg_catalog.int8,"
-	" o.open_holds::pg_catalog.int8, o.units, o.units_canceled, o.units_allocated, o.units_backordered, o.units_short,"
-	" o.units_shipped, o.total, o.credited, o.authorized, o.captured, o.created_at" EQ "pg_catalog.now()"
-	" FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id FOR NO KEY UPDATE",
-	1, {UUIDARRAYOID}
-};
+#define ORDER_FACTS \
+	"SELECT o.id, o.number, o.workflow, o.status, o.status_reason, o.placed_at IS NOT NULL, o.confirmed_at IS NOT NULL," \
+	" o.ship_complete, o.if_short" EQ "'hold', o.payment_required, o.credit_approved, o.priority::pg_catalog.int8," \
+	" o.open_holds::pg_catalog.int8, o.units, o.units_canceled, o.units_allocated, o.units_backordered, o.units_short," \
+	" o.units_shipped, o.total, o.credited, o.authorized, o.captured, o.created_at" EQ "pg_catalog.now()" \
+	" FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id"
+
+static const StoreQuery lock_orders = {ORDER_FACTS " FOR NO KEY UPDATE", 1, {UUIDARRAYOID}};
+static const StoreQuery read_orders = {ORDER_FACTS, 1, {UUIDARRAYOID}};
 
 static const StoreQuery read_fulfillments = {
 	"SELECT f.id, f.status, f.stock_state" EQ "'reserved', f.status_reason, r.stock_effect, f.location, f.number, f.workflow,"
@@ -39,14 +40,14 @@ static const StoreQuery read_fulfillments = {
 };
 
 /*
- * oms_lock_orders locks orders, in order of their ids, and reads them.
+ * facts_of_orders reads orders, in order of their ids.
  */
-OrderFactsList *
-oms_lock_orders(Store *store, const Array *ids)
+static OrderFactsList *
+facts_of_orders(Store *store, const StoreQuery *query, const Array *ids)
 {
 	OrderFactsList *list = palloc(sizeof(OrderFactsList));
 
-	list->count = (int) oms_run(store, &lock_orders, (Datum[]) {oms_array_datum(ids)});
+	list->count = (int) oms_run(store, query, (Datum[]) {oms_array_datum(ids)});
 	list->orders = palloc_extended(Max(1, list->count) * sizeof(OrderFacts), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (int i = 0; i < list->count; i++)
 	{
@@ -79,6 +80,15 @@ oms_lock_orders(Store *store, const Array *ids)
 		facts->is_new = oms_column_bool(i, 24);
 	}
 	return list;
+}
+
+/*
+ * oms_lock_orders locks orders, in order of their ids, and reads them.
+ */
+OrderFactsList *
+oms_lock_orders(Store *store, const Array *ids)
+{
+	return facts_of_orders(store, &lock_orders, ids);
 }
 
 /*
@@ -155,11 +165,10 @@ learn_fulfillments(Store *store, Mover *movers, int count, const Array *ids)
 }
 
 /*
- * oms_learn locks the orders concerned and reads the current rows of movers,
- * which are sorted by id.  A mover whose row is gone keeps status NULL.
+ * learn reads the orders concerned by a query, and the current rows of movers.
  */
-void
-oms_learn(Store *store, EntityKind entity, Mover *movers, int count)
+static void
+learn(Store *store, const StoreQuery *query, EntityKind entity, Mover *movers, int count)
 {
 	Array	   *orders = oms_array(UUIDOID, count);
 	Array	   *ids = oms_array(UUIDOID, count);
@@ -170,7 +179,7 @@ oms_learn(Store *store, EntityKind entity, Mover *movers, int count)
 		oms_array_add_uuid(orders, &movers[i].order_id);
 		oms_array_add_uuid(ids, &movers[i].id);
 	}
-	list = oms_lock_orders(store, orders);
+	list = facts_of_orders(store, query, orders);
 	for (int i = 0; i < count; i++)
 	{
 		movers[i].order = oms_find_order(list, &movers[i].order_id);
@@ -185,6 +194,25 @@ oms_learn(Store *store, EntityKind entity, Mover *movers, int count)
 	}
 	if (entity == ENTITY_FULFILLMENT)
 		learn_fulfillments(store, movers, count, ids);
+}
+
+/*
+ * oms_learn locks the orders concerned and reads the current rows of movers,
+ * which are sorted by id.  A mover whose row is gone keeps status NULL.
+ */
+void
+oms_learn(Store *store, EntityKind entity, Mover *movers, int count)
+{
+	learn(store, &lock_orders, entity, movers, count);
+}
+
+/*
+ * oms_peek is oms_learn without locks: what is read may have changed already.
+ */
+void
+oms_peek(Store *store, EntityKind entity, Mover *movers, int count)
+{
+	learn(store, &read_orders, entity, movers, count);
 }
 
 /*

@@ -99,20 +99,28 @@ typedef struct Unit
 static Unit *read_unit_rows(Store *store, Mover **rows, int count, int *nunits);
 
 /*
+ * oms_refuse_claim raises OM002 for a move whose action finds nothing to act on.
+ */
+void
+oms_refuse_claim(const Mover *row, int count, const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_GUARD_REFUSED),
+			 count == 1 ? errmsg("fulfillment \"%s\" cannot move from \"%s\" to \"%s\": it has nothing to %s",
+								 row->number, row->from, row->to, what)
+			 : errmsg("some of %d fulfillments have nothing to %s", count, what),
+			 errhint("Units are issued or released once; look at stock_state.")));
+}
+
+/*
  * claim takes the rows for an action; any that has nothing left for it to
  * consume makes the move untrue, and it is refused.
  */
 static void
 claim(Store *store, const StoreQuery *query, Mover **rows, int count, const char *what)
 {
-	if (oms_run(store, query, (Datum[]) {oms_array_datum(oms_mover_ids(rows, count))}) == count)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OMS_GUARD_REFUSED),
-			 count == 1 ? errmsg("fulfillment \"%s\" cannot move from \"%s\" to \"%s\": it has nothing to %s",
-								 rows[0]->number, rows[0]->from, rows[0]->to, what)
-			 : errmsg("some of %d fulfillments have nothing to %s", count, what),
-			 errhint("Units are issued or released once; look at stock_state.")));
+	if (oms_run(store, query, (Datum[]) {oms_array_datum(oms_mover_ids(rows, count))}) != count)
+		oms_refuse_claim(rows[0], count, what);
 }
 
 /*

@@ -89,6 +89,31 @@ oms_machine(Store *store, const char *name, EntityKind entity)
 }
 
 /*
+ * oms_automatic_states returns the states of an entity's workflows that automatic
+ * moves leave, each as its name, a blank and that of the workflow.
+ */
+Array *
+oms_automatic_states(Store *store, EntityKind entity)
+{
+	Array	   *states = oms_array(TEXTOID, 16);
+	HASH_SEQ_STATUS scan;
+	Machine    *machine;
+
+	while (!store->machines_read)
+		read_machines(store);
+	hash_seq_init(&scan, store->machines);
+	while ((machine = hash_seq_search(&scan)) != NULL)
+	{
+		for (int state = 0; machine->entity == entity && state < machine->workflow->nstates; state++)
+		{
+			if (machine->has_automatic[state])
+				oms_array_add_text(states, psprintf("%s %s", oms_machine_state_name(machine, state), machine->name));
+		}
+	}
+	return states;
+}
+
+/*
  * oms_machine_state returns a status's number, -1 where the workflow has no
  * such state.
  */

@@ -11,6 +11,7 @@
 #include "lib/stringinfo.h"
 #include "utils/uuid.h"
 
+#include "rows.h"
 #include "store.h"
 #include "workflow.h"
 
@@ -142,6 +143,7 @@ typedef struct Machine
 extern const char *oms_entity_name(EntityKind entity);
 extern void oms_keep_workflows(const Store *store, EntityKind entity);
 extern Machine *oms_machine(Store *store, const char *name, EntityKind entity);
+extern Array *oms_automatic_states(Store *store, EntityKind entity);
 extern int	oms_machine_state(const Machine *machine, const char *status);
 extern const MachineMove *oms_machine_move_by_action(const Machine *machine, int from,
 													 const char *action);

@@ -450,6 +450,18 @@ require_still(EntityKind entity, const Mover *movers, int count)
 }
 
 /*
+ * oms_count_moves counts moves that this session has made, of rows that were there,
+ * and returns how many there were.
+ */
+int64
+oms_count_moves(int64 more)
+{
+	static int64 count = 0;
+
+	return count += more;
+}
+
+/*
  * log_moves writes an event for each row that is new or moved, and for edits.
  */
 static void
@@ -461,6 +473,7 @@ log_moves(Store *store, EntityKind entity, const Transition *t)
 
 		oms_event_add(t->edits, &mover->order_id, oms_entity_name(entity), &mover->id,
 					  mover->from ? "moved" : "created", mover->from, mover->to, mover->reason, NULL);
+		(void) oms_count_moves(mover->from ? 1 : 0);
 	}
 	oms_events_write(store, t->edits);
 }

@@ -11,6 +11,9 @@
 extern void oms_act_moves(Store *store, TriggerData *trigger, EntityKind entity);
 extern void oms_choose_moves(Store *store, EntityKind entity, Mover *movers, int count);
 extern void oms_run_actions(Store *store, EntityKind entity, Mover *movers, int count);
+extern int64 oms_count_moves(int64 more);
+extern const MachineMove *oms_choose_automatic_move(Store *store, FunctionCalls *calls, EntityKind entity,
+													const Mover *mover);
 extern void oms_settle(Store *store, EntityKind entity, const Array *ids,
 					   const Array *order_ids);
 extern Array *oms_postpone(Array *list);

@@ -68,7 +68,7 @@ static const StoreQuery lock_reserved = {
 	" FOR NO KEY UPDATE SKIP LOCKED)"
 	" SELECT f.id, f.order_id, f.number, f.workflow, f.status, NOT EXISTS (SELECT FROM locked k WHERE k.id" EQ "f.id)"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.order_id" EQ "w.id"
-	" WHERE f.stock_state" EQ "'reserved'",
+	" WHERE f.stock_state" EQ "'reserved' ORDER BY f.id",
 	1, {UUIDARRAYOID}
 };
 
@@ -243,6 +243,20 @@ act_reserve(Store *store, Mover **rows, int count)
 }
 
 /*
+ * oms_try_reserve raises what act_reserve would refuse an order for, on a snapshot.
+ */
+void
+oms_try_reserve(Store *store, Mover *row)
+{
+	Sourcing	sourcing = {.is_first = true};
+	Array	   *ids = oms_mover_ids(&row, 1);
+
+	oms_require_content(store, &row, 1, ids);
+	read_demand_rows(store, &row, 1, ids, &sourcing);
+	oms_source_try(store, &sourcing);
+}
+
+/*
  * act_confirm says when the order was confirmed.
  */
 static void
@@ -258,6 +272,24 @@ act_confirm(Store *store, Mover **rows, int count)
 	}
 	if (nopen > 0)
 		(void) oms_run(store, &confirm_orders, (Datum[]) {oms_array_datum(oms_mover_ids(open, nopen))});
+}
+
+/*
+ * oms_releasing_move returns the move by which a fulfillment gives its units back,
+ * OM002 where it has none.
+ */
+const MachineMove *
+oms_releasing_move(const Machine *machine, const char *number, const char *status)
+{
+	const MachineMove *move = oms_machine_move_by_action(machine, oms_machine_state(machine, status), "release");
+
+	if (!move)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_GUARD_REFUSED),
+				 errmsg("fulfillment \"%s\" cannot be released from \"%s\"", number, status),
+				 errdetail("No move of workflow \"%s\" leaves that state and does release.", machine->name),
+				 errhint("Move the fulfillment to a state from which it can be released first.")));
+	return move;
 }
 
 /*
@@ -283,16 +315,11 @@ release_fulfillments(Store *store, Mover **rows, int count, const Array *orders)
 		char	   *number = oms_column_text(i, 3);
 		char	   *status = oms_column_text(i, 5);
 		Machine    *machine = oms_machine(store, oms_column_text(i, 4), ENTITY_FULFILLMENT);
-		const MachineMove *move = oms_machine_move_by_action(machine, oms_machine_state(machine, status), "release");
+		const MachineMove *move;
 
 		if (oms_column_bool(i, 6))
 			oms_busy(number);
-		if (!move)
-			ereport(ERROR,
-					(errcode(ERRCODE_OMS_GUARD_REFUSED),
-					 errmsg("fulfillment \"%s\" cannot be released from \"%s\"", number, status),
-					 errdetail("No move of workflow \"%s\" leaves that state and does release.", machine->name),
-					 errhint("Move the fulfillment to a state from which it can be released first.")));
+		move = oms_releasing_move(machine, number, status);
 		oms_array_add_uuid(ids, &id);
 		oms_array_add_text(from, status);
 		oms_array_add_text(to, oms_machine_state_name(machine, move->to));

@@ -90,18 +90,27 @@ oms_in_engine(const Store *store)
 }
 
 /*
- * oms_require_status asks whether the caller may update the column status of a
+ * oms_may_update_status tells whether the caller may update the column status of a
  * table, as the executor would ask; SELECT ... FOR UPDATE is content with any
  * column.
+ */
+bool
+oms_may_update_status(const Store *store, const char *table)
+{
+	Oid			relid = get_relname_relid(table, store->namespace_oid);
+
+	return !OidIsValid(relid) ||
+		pg_class_aclcheck(relid, GetUserId(), ACL_UPDATE) == ACLCHECK_OK ||
+		pg_attribute_aclcheck(relid, get_attnum(relid, "status"), GetUserId(), ACL_UPDATE) == ACLCHECK_OK;
+}
+
+/*
+ * oms_require_status refuses a caller who may not.
  */
 void
 oms_require_status(const Store *store, const char *table)
 {
-	Oid			relid = get_relname_relid(table, store->namespace_oid);
-
-	if (OidIsValid(relid) &&
-		pg_class_aclcheck(relid, GetUserId(), ACL_UPDATE) != ACLCHECK_OK &&
-		pg_attribute_aclcheck(relid, get_attnum(relid, "status"), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+	if (!oms_may_update_status(store, table))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, table);
 }
 

@@ -93,6 +93,31 @@ oms_settle_or_postpone(Store *store, EntityKind entity, const Array *ids, const 
 }
 
 /*
+ * oms_choose_automatic_move returns the automatic move that a row is to make: of
+ * those from its state the first whose guards hold, or NULL.
+ */
+const MachineMove *
+oms_choose_automatic_move(Store *store, FunctionCalls *calls, EntityKind entity, const Mover *mover)
+{
+	int			state = mover->status && mover->order ? oms_machine_state(mover->machine, mover->status) : -1;
+	StringInfoData why;
+	const char *guard;
+
+	if (state < 0 || !mover->machine->has_automatic[state])
+		return NULL;
+	initStringInfo(&why);
+	for (int k = 0; k < mover->machine->workflow->nmoves; k++)
+	{
+		const MachineMove *move = &mover->machine->moves[k];
+
+		if (move->from == state && move->is_automatic &&
+			oms_guards_hold(store, calls, move, mover, entity, &guard, &why))
+			return move;
+	}
+	return NULL;
+}
+
+/*
  * oms_settle makes the automatic moves that are open to rows now: of each row
  * the first whose guards hold.  What follows comes by the triggers.
  */
@@ -119,25 +144,16 @@ oms_settle(Store *store, EntityKind entity, const Array *ids, const Array *order
 	for (int i = 0; i < ids->count; i++)
 	{
 		Mover	   *mover = &movers[i];
-		int			state = mover->status ? oms_machine_state(mover->machine, mover->status) : -1;
-		StringInfoData why;
-		const char *guard;
+		const MachineMove *move;
 
-		if (state < 0 || (i > 0 && oms_uuid_cmp(mover - 1, mover) == 0))
+		if (i > 0 && oms_uuid_cmp(mover - 1, mover) == 0)
 			continue;
-		initStringInfo(&why);
-		for (int k = 0; k < mover->machine->workflow->nmoves; k++)
-		{
-			const MachineMove *move = &mover->machine->moves[k];
-
-			if (move->from != state || !move->is_automatic ||
-				!oms_guards_hold(store, &calls, move, mover, entity, &guard, &why))
-				continue;
-			oms_array_add_uuid(moved, &mover->id);
-			oms_array_add_text(from, mover->status);
-			oms_array_add_text(to, oms_machine_state_name(mover->machine, move->to));
-			break;
-		}
+		move = oms_choose_automatic_move(store, &calls, entity, mover);
+		if (!move)
+			continue;
+		oms_array_add_uuid(moved, &mover->id);
+		oms_array_add_text(from, mover->status);
+		oms_array_add_text(to, oms_machine_state_name(mover->machine, move->to));
 	}
 	if (moved->count > 0)
 		(void) oms_run(store, &move_rows[entity], (Datum[]) {

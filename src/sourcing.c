@@ -143,6 +143,17 @@ oms_source_take(Store *store, Sourcing *sourcing)
 }
 
 /*
+ * oms_source_try raises what oms_source_take would for want of stock, on a
+ * snapshot, and takes nothing.
+ */
+void
+oms_source_try(Store *store, Sourcing *sourcing)
+{
+	oms_walk_plan(store, sourcing, false);
+	refuse_short(sourcing);
+}
+
+/*
  * changes_of_plan returns what the plan and what is given back do to stock.
  */
 static StockChanges *

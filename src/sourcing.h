@@ -61,6 +61,7 @@ typedef struct Sourcing
 
 /* sourcing.c */
 extern void oms_source_take(Store *store, Sourcing *sourcing);
+extern void oms_source_try(Store *store, Sourcing *sourcing);
 extern void oms_source_events(const Sourcing *sourcing, bool shorted, Events *events);
 extern void oms_source_exclude(Store *store, Sourcing *sourcing);
 extern void oms_read_demand(Demand *demand, uint64 row);

@@ -80,6 +80,7 @@ extern void oms_leave_owner(const OwnerScope *scope);
 extern bool oms_in_engine(const Store *store);
 extern int	oms_leave_engine(void);
 extern void oms_enter_engine(int sec_context);
+extern bool oms_may_update_status(const Store *store, const char *table);
 extern void oms_require_status(const Store *store, const char *table);
 
 #endif							/* OMS_STORE_H */

@@ -119,6 +119,26 @@ static const Rule rules[] = {
 		" oms.states(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) s)"
 		" SELECT o.number, o.status FROM @.orders o JOIN s ON s.name = o.workflow AND s.state = o.status"
 	" WHERE s.is_final <> (o.closed_at IS NOT NULL)"},
+	{"no automatic move is left undone",
+		"WITH m AS MATERIALIZED (SELECT w.name, w.entity, m.from_state, m.to_state, m.guards FROM @.workflows w,"
+		" oms.moves(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) m WHERE m.automatic)"
+		" SELECT o.number, o.status, m.to_state FROM @.orders o JOIN m ON m.name = o.workflow AND m.entity = 'order' AND m.from_state = o.status"
+		" WHERE m.guards <@ ARRAY['unheld', 'payable', 'paid', 'fulfilled', 'unshipped', 'allocated', 'all_canceled']"
+		" AND ('unheld' <> ALL (m.guards) OR o.open_holds = 0)"
+		" AND ('payable' <> ALL (m.guards) OR NOT o.payment_required OR o.credit_approved OR o.authorized + o.captured >= o.total - o.credited)"
+		" AND ('paid' <> ALL (m.guards) OR NOT o.payment_required OR o.captured >= o.total - o.credited)"
+		" AND ('fulfilled' <> ALL (m.guards) OR o.units = 0 OR o.units_shipped > 0 AND o.units_canceled + o.units_shipped = o.units)"
+		" AND ('unshipped' <> ALL (m.guards) OR o.units_shipped = 0)"
+		" AND ('allocated' <> ALL (m.guards) OR o.placed_at IS NOT NULL AND o.units_backordered + o.units_short = 0)"
+		" AND ('all_canceled' <> ALL (m.guards) OR o.units > 0 AND o.units_canceled = o.units)"
+		" UNION ALL SELECT f.number, f.status, m.to_state FROM @.fulfillments f JOIN @.orders o ON o.id = f.order_id"
+		" JOIN m ON m.name = f.workflow AND m.entity = 'fulfillment' AND m.from_state = f.status"
+		" WHERE m.guards <@ ARRAY['order_confirmed', 'order_unheld', 'group_complete']"
+		" AND ('order_confirmed' <> ALL (m.guards) OR o.confirmed_at IS NOT NULL)"
+		" AND ('order_unheld' <> ALL (m.guards) OR o.open_holds = 0)"
+		" AND ('group_complete' <> ALL (m.guards) OR o.units_backordered + o.units_short = 0 OR NOT o.ship_complete AND NOT EXISTS"
+		" (SELECT FROM @.fulfillment_lines l JOIN @.order_lines own ON own.id = l.order_line_id JOIN @.order_lines g"
+	" ON g.order_id = f.order_id AND g.ship_group = own.ship_group WHERE l.fulfillment_id = f.id AND g.backordered + g.short > 0))"},
 	{"the log's last word is the status",
 		"SELECT o.number, o.status, e.to_status FROM @.orders o LEFT JOIN (SELECT DISTINCT ON (e.entity_id) e.entity_id, e.to_status"
 		" FROM @.order_events e WHERE e.event IN ('created', 'moved', 'imported') ORDER BY e.entity_id, e.id DESC) e"
