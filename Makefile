@@ -59,6 +59,10 @@ OBJS = $(patsubst %,src/%.o, \
 	transition \
 	lines \
 	hold \
+	payment \
+	transactions \
+	ledger \
+	credit \
 	event \
 	follow \
 	import \
@@ -100,6 +104,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	stock \
 	orders \
 	fulfillments \
+	payments \
 	views \
 	order \
 	follow \

@@ -54,6 +54,9 @@ BEGIN
 			('clerk', 'INSERT', 'order_charges', NULL),
 			('clerk', 'INSERT', 'order_holds', NULL),
 			('clerk', 'UPDATE', 'order_holds', 'id order_id kind reason placed_by placed_at expires_at'),
+			('clerk', 'INSERT', 'payments', 'status authorized captured voided refunded charged_back capture_requested
+				refund_requested open_requests failures revision'),
+			('clerk', 'INSERT', 'payment_transactions', NULL),
 			('clerk', 'UPDATE', 'fulfillments', 'id number order_id location pickup_location method workflow stock_state
 				rerouted created_at shipped_at delivered_at revision'),
 			('manager', 'INSERT', 'stock_movements', 'on_hand_change unavailable_change xid'),
@@ -77,10 +80,12 @@ BEGIN
 		) AS columns
 		WHERE array_position(levels, p.level) <= array_position(levels, grant_store.level)
 		UNION ALL
+		SELECT format('GRANT USAGE ON SEQUENCE %I.payment_transactions_id_seq TO %I', store, role) WHERE level <> 'reader'
+		UNION ALL
 		SELECT format('GRANT USAGE ON SEQUENCE %I.stock_movements_id_seq TO %I', store, role) WHERE level = 'manager'
 	LOOP
 		EXECUTE statement;
 	END LOOP;
 END
 $function$;
-COMMENT ON FUNCTION oms.grant_store(text, text, text) IS 'Grants a role what its level does with a store: reader reads everything; clerk also inserts orders and what belongs to them and moves orders and fulfillments; manager also inserts stock movements and edits safety_stock, reference data and workflows. Nobody gets what the engine keeps. Repeat it after adding tables or columns. The store''s owner alone may call it. Errors: OM010 no such store, 22023 another level, 42501 not the owner, 42704 no such role';
+COMMENT ON FUNCTION oms.grant_store(text, text, text) IS 'Grants a role what its level does with a store: reader reads everything; clerk also inserts orders and what belongs to them, payments too, and moves orders and fulfillments; manager also inserts stock movements and edits safety_stock, reference data and workflows. Nobody gets what the engine keeps. Repeat it after adding tables or columns. The store''s owner alone may call it. Errors: OM010 no such store, 22023 another level, 42501 not the owner, 42704 no such role';

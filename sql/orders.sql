@@ -65,6 +65,7 @@ BEGIN
 	-- no index holds what changes often, the status least of all: so that updates
 	-- stay on their page and leave the indexes alone (HOT)
 	CREATE INDEX ON orders (workflow);
+	CREATE INDEX orders_on_credit ON orders (customer_id) WHERE credit_approved AND closed_at IS NULL;
 	CREATE INDEX orders_open ON orders (ordered_at) WHERE closed_at IS NULL;
 	CREATE INDEX ON orders (status_reason) WHERE status_reason IS NOT NULL;
 	CREATE INDEX ON orders (source_order_id) WHERE source_order_id IS NOT NULL;
@@ -91,7 +92,7 @@ BEGIN
 	COMMENT ON COLUMN orders.bill_to_id IS 'Where the invoice goes; people may change it';
 	COMMENT ON COLUMN orders.document_hash IS 'sha256 of the document that oms.place_order made it from; NULL where it was inserted otherwise; fixed (OM006)';
 	COMMENT ON COLUMN orders.payment_required IS 'Whether guards payable and paid ask for money: copied from the channel when the order is placed; kept by the engine';
-	COMMENT ON COLUMN orders.credit_approved IS 'true: guard payable holds without money, on the customer''s terms; kept by the engine, which never sets it yet';
+	COMMENT ON COLUMN orders.credit_approved IS 'true: guard payable holds without money, on the customer''s terms: within credit_limit when it was placed, or a hold of kind credit was released by hand; kept by the engine';
 	COMMENT ON COLUMN orders.units IS 'Units ordered, the sum of its lines'' quantity; kept by the engine';
 	COMMENT ON COLUMN orders.units_canceled IS 'Units canceled, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_allocated IS 'Units that fulfillments hold, the sum over its lines; kept by the engine';
@@ -102,10 +103,10 @@ BEGIN
 	COMMENT ON COLUMN orders.units_returned IS 'Units of those shipped that came back, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.total IS 'Money: of each line quantity x unit_price - discount, and its charges, of which discounts subtract; with all tax; kept by the engine';
 	COMMENT ON COLUMN orders.credited IS 'Money of total that is not owed any more: canceled units in proportion to their line, and all charges once every unit is canceled; kept by the engine';
-	COMMENT ON COLUMN orders.authorized IS 'Money promised by a payment but not captured; kept by the engine, 0 as long as payments cannot be recorded';
-	COMMENT ON COLUMN orders.captured IS 'Money received; kept by the engine, 0 as long as payments cannot be recorded';
-	COMMENT ON COLUMN orders.refunded IS 'Money of that paid back; kept by the engine, 0 as long as payments cannot be recorded';
-	COMMENT ON COLUMN orders.charged_back IS 'Money of that taken back by the customer''s bank; kept by the engine, 0 as long as payments cannot be recorded';
+	COMMENT ON COLUMN orders.authorized IS 'Money promised by payments and neither captured nor voided; kept by the engine';
+	COMMENT ON COLUMN orders.captured IS 'Money received, refunded or not; kept by the engine';
+	COMMENT ON COLUMN orders.refunded IS 'Money of that paid back; kept by the engine';
+	COMMENT ON COLUMN orders.charged_back IS 'Money of that taken back by the customer''s bank, less what it returned; kept by the engine';
 	COMMENT ON COLUMN orders.open_holds IS 'How many of its order_holds have no released_at; kept by the engine';
 	COMMENT ON COLUMN orders.payment_status IS 'The first that is true: charged_back (anything was), refunded (all captured), partially_refunded, paid (captured >= total - credited), partially_paid (anything captured), authorized, paid (placed, total 0), unpaid; kept by the engine';
 	COMMENT ON COLUMN orders.fulfillment_status IS 'unfulfilled: no unit has left; partial: fewer than units - units_canceled; fulfilled: all of those; delivered: the customer has all of those; kept by the engine';
@@ -224,7 +225,7 @@ BEGIN
 	COMMENT ON TABLE order_holds IS 'What an order waits for: insert a row to hold it, set released_at to let it go on';
 	COMMENT ON COLUMN order_holds.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed (OM006)';
 	COMMENT ON COLUMN order_holds.order_id IS 'The order that waits; fixed (OM006)';
-	COMMENT ON COLUMN order_holds.kind IS 'What for: fraud, payment, approval, address, credit, stock (written by the engine where if_short is hold, and by people), manual or remorse; fixed (OM006)';
+	COMMENT ON COLUMN order_holds.kind IS 'What for: fraud, payment, approval, address, credit (written by the engine where the customer''s credit_limit does not cover it, and by people; released by hand it approves the credit), stock (written by the engine where if_short is hold, and by people), manual or remorse; fixed (OM006)';
 	COMMENT ON COLUMN order_holds.reason IS 'Why, in words for people';
 	COMMENT ON COLUMN order_holds.placed_by IS 'Who holds the order: setting oms.actor, else the user, unless the INSERT says; fixed (OM006)';
 	COMMENT ON COLUMN order_holds.placed_at IS 'Since when: the clock at the INSERT unless the INSERT says; fixed (OM006)';
@@ -253,14 +254,14 @@ BEGIN
 	COMMENT ON COLUMN order_events.at IS 'When it happened, by the clock';
 	COMMENT ON COLUMN order_events.xid IS 'The transaction it happened in, so that readers of the log need not miss events that commit late';
 	COMMENT ON COLUMN order_events.order_id IS 'The order it happened to; no foreign key, the events of a deleted draft stay';
-	COMMENT ON COLUMN order_events.entity IS 'What it happened to: order, order_line or fulfillment';
+	COMMENT ON COLUMN order_events.entity IS 'What it happened to: order, order_line, fulfillment or payment';
 	COMMENT ON COLUMN order_events.entity_id IS 'Which of those: its id';
-	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none); canceled_units; held, unheld; filled (short units got stock); edited (people changed columns of an order or fulfillment); imported (came in as it was, by oms.begin_import). payment is not written yet';
+	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none); canceled_units; held, unheld; filled (short units got stock); edited (people changed columns of an order or fulfillment); imported (came in as it was, by oms.begin_import); payment (a transaction was recorded)';
 	COMMENT ON COLUMN order_events.from_status IS 'What status was before, of moved';
 	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created, moved and imported';
 	COMMENT ON COLUMN order_events.reason IS 'Of created, moved and imported the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
 	COMMENT ON COLUMN order_events.actor IS 'Who did it: setting oms.actor, else the user';
-	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; shorted, canceled_units {line, quantity}; held, unheld {hold: id}; edited {columns: names}';
+	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; shorted, canceled_units {line, quantity}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}';
 	COMMENT ON SEQUENCE order_events_id_seq IS 'Numbers the events';
 END
 $layout$;

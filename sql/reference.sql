@@ -165,8 +165,8 @@ BEGIN
 	COMMENT ON COLUMN customers.email IS 'E-mail address; people write it, and oms.place_order what a document says of it';
 	COMMENT ON COLUMN customers.phone IS 'Telephone number; people write it, and oms.place_order what a document says of it';
 	COMMENT ON COLUMN customers.parent_id IS 'The customer that this one is a part of, such as a branch''s company; the engine does not read it';
-	COMMENT ON COLUMN customers.credit_limit IS 'Money that the customer may owe, in a currency that people agree on; the engine does not check it yet';
-	COMMENT ON COLUMN customers.terms_days IS 'Days that the customer has to pay; the engine does not read it yet';
+	COMMENT ON COLUMN customers.credit_limit IS 'Money that the customer may owe for open orders placed on credit, in the currency of its orders, which is not converted; NULL: no credit. Read when an order is placed whose channel requires payment';
+	COMMENT ON COLUMN customers.terms_days IS 'Days that the customer has to pay; the engine does not read it';
 	COMMENT ON COLUMN customers.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it. oms.place_order replaces it by a document''s';
 
 	CREATE TABLE addresses (

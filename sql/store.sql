@@ -25,6 +25,7 @@ BEGIN
 	PERFORM oms.layout_stock();
 	PERFORM oms.layout_orders();
 	PERFORM oms.layout_fulfillments();
+	PERFORM oms.layout_payments();
 	PERFORM oms.layout_views();
 	PERFORM oms.layout_repair(store);
 	PERFORM oms.layout_defaults();

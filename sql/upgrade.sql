@@ -11,6 +11,7 @@ SELECT * FROM oms.layout_reference_triggers()
 UNION ALL SELECT * FROM oms.layout_stock_triggers()
 UNION ALL SELECT * FROM oms.layout_orders_triggers()
 UNION ALL SELECT * FROM oms.layout_fulfillments_triggers()
+UNION ALL SELECT * FROM oms.layout_payments_triggers()
 $layout$;
 COMMENT ON FUNCTION oms.layout_triggers() IS 'A store''s triggers: CREATE TRIGGER name fires ON relation does. Those called oms_invalidate are enabled always';
 
@@ -26,6 +27,7 @@ VALUES
 	('order_charges', 'id', 'oms.uuid7()'),
 	('order_holds', 'id', 'oms.uuid7()'),
 	('order_holds', 'placed_by', 'oms.actor()'),
+	('payments', 'id', 'oms.uuid7()'),
 	('stock_movements', 'actor', 'oms.actor()'),
 	('fulfillments', 'id', 'oms.uuid7()'),
 	('fulfillment_lines', 'id', 'oms.uuid7()')

@@ -102,7 +102,7 @@ BEGIN
 	COMMENT ON VIEW order_timeline IS 'What happened to orders, one row an event; sort by position; basis: the event''s time';
 	COMMENT ON COLUMN order_timeline.order_number IS 'What people call the order; deleted drafts are not listed';
 	COMMENT ON COLUMN order_timeline.at IS 'When it happened, by the clock';
-	COMMENT ON COLUMN order_timeline.entity IS 'What it happened to: order, order_line or fulfillment';
+	COMMENT ON COLUMN order_timeline.entity IS 'What it happened to: order, order_line, fulfillment or payment';
 	COMMENT ON COLUMN order_timeline.number IS 'The fulfillment''s number, else the order''s';
 	COMMENT ON COLUMN order_timeline.event IS 'What happened, see order_events.event';
 	COMMENT ON COLUMN order_timeline.from_status IS 'What status was before, of moved';

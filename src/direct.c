@@ -24,6 +24,7 @@
 #include "moves.h"
 #include "oms.h"
 #include "order.h"
+#include "payment.h"
 #include "placing.h"
 #include "plan.h"
 #include "uuid7.h"
@@ -66,8 +67,21 @@ only_does(const MachineMove *move, const char *first, const char *second)
 }
 
 /*
+ * wants_credit tells whether placing the order asks for its customer's credit.
+ */
+static bool
+wants_credit(Store *store, const OrderDocument *doc, const OrderFrame *frame)
+{
+	const FieldValue *customer = &doc->fields[DOC_CUSTOMER];
+
+	return frame->payment_required && customer->is_set &&
+		oms_is_on_terms(store, customer->text ? customer->text : doc->customer[CUSTOMER_CODE].text);
+}
+
+/*
  * oms_is_direct tells whether an order can be placed directly: nobody watches
- * the steps, and its workflow asks and calls no functions of the store's.
+ * the steps, it comes without payments and needs no credit, and its workflow
+ * asks and calls no functions of the store's.
  */
 bool
 oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame)
@@ -75,7 +89,7 @@ oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 	Machine    *machine = oms_machine(store, frame->workflow, ENTITY_ORDER);
 	const MachineMove *placing = oms_reserving_move(store, frame->workflow);
 
-	if (store->is_watched || doc->nlines == 0)
+	if (store->is_watched || doc->nlines == 0 || doc->npayments > 0 || wants_credit(store, doc, frame))
 		return false;
 	for (int i = 0; i < doc->nlines; i++)
 	{

@@ -5,7 +5,8 @@
  * People insert a row to hold an order and set released_at to let it go on;
  * the history stays.  The order's guards read the count, which changes in the
  * same statement, so the order's trigger makes the automatic move that the
- * last hold's release opens.
+ * last hold's release opens.  Where people release a hold of kind credit, they
+ * approve the order's credit.
  */
 #include "postgres.h"
 
@@ -26,9 +27,10 @@
 #include "transition.h"
 
 static const StoreQuery count_holds = {
-	"UPDATE @.orders o SET status = o.status, open_holds = o.open_holds" PLUS "c.change::pg_catalog.int4, revision = o.revision" PLUS "1"
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS c(id, change) WHERE o.id" EQ "c.id",
-	2, {UUIDARRAYOID, INT8ARRAYOID}
+	"UPDATE @.orders o SET status = o.status, open_holds = o.open_holds" PLUS "c.change::pg_catalog.int4,"
+	" credit_approved = (o.credit_approved OR c.approves), revision = o.revision" PLUS "1"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS c(id, change, approves) WHERE o.id" EQ "c.id",
+	3, {UUIDARRAYOID, INT8ARRAYOID, BOOLARRAYOID}
 };
 
 static const StoreQuery find_orders = {
@@ -40,6 +42,7 @@ typedef struct HoldChange
 {
 	pg_uuid_t	order_id;		/* first: sorted by it */
 	int64		change;
+	bool		approves;		/* a person released a credit hold */
 } HoldChange;
 
 /*
@@ -139,16 +142,18 @@ add_changes(TriggerData *trigger, Tuplestorestate *rows, int64 weight, HoldChang
 
 		(void) oms_walk_value(&walk, released_at, &is_open);
 		list[*count].order_id = oms_walk_uuid(&walk, order_id);
+		list[*count].approves = false;
 		list[(*count)++].change = is_open ? weight : 0;
 	}
 	oms_walk_end(&walk);
 }
 
 /*
- * log_holds adds an event for each hold that was placed or released.
+ * log_holds adds an event for each hold that was placed or released, and notes
+ * which releases approve credit: those of an UPDATE by people.
  */
 static void
-log_holds(TriggerData *trigger, Events *events)
+log_holds(TriggerData *trigger, Events *events, bool by_engine, HoldChange *list, int *count)
 {
 	Walk		now;
 	Walk		before;
@@ -177,6 +182,8 @@ log_holds(TriggerData *trigger, Events *events)
 			oms_event_add(events, &order_id, "order", &order_id, is_open ? "held" : "unheld", NULL, NULL,
 						  oms_walk_text(&now, columns[2]),
 						  psprintf("{\"hold\": \"%s\"}", oms_uuid_out(&id)));
+		if (was_open && !is_open && trigger->tg_oldtable && !by_engine && strcmp(oms_walk_text(&now, columns[2]), "credit") == 0)
+			list[(*count)++] = (HoldChange) {order_id, 0, true};
 	}
 	oms_walk_end(&now);
 	if (trigger->tg_oldtable)
@@ -189,13 +196,14 @@ log_holds(TriggerData *trigger, Events *events)
 void
 oms_act_holds(Store *store, TriggerData *trigger)
 {
-	int64		most = (trigger->tg_newtable ? tuplestore_tuple_count(trigger->tg_newtable) : 0) +
+	int64		most = (trigger->tg_newtable ? 2 * tuplestore_tuple_count(trigger->tg_newtable) : 0) +
 		(trigger->tg_oldtable ? tuplestore_tuple_count(trigger->tg_oldtable) : 0);
 	HoldChange *list;
 	int			count = 0;
 	int			kept = 0;
 	Array	   *ids;
 	Array	   *changes;
+	Array	   *approvals;
 	Events	   *events;
 	OwnerScope	scope;
 
@@ -208,18 +216,22 @@ oms_act_holds(Store *store, TriggerData *trigger)
 		add_changes(trigger, trigger->tg_oldtable, -1, list, &count);
 	if (trigger->tg_newtable)
 		add_changes(trigger, trigger->tg_newtable, 1, list, &count);
-	log_holds(trigger, events);
+	log_holds(trigger, events, oms_in_engine(store), list, &count);
 
 	qsort(list, count, sizeof(HoldChange), oms_uuid_cmp);
 	for (int i = 0; i < count; i++)
 	{
 		if (kept > 0 && oms_uuid_cmp(&list[kept - 1], &list[i]) == 0)
+		{
 			list[kept - 1].change += list[i].change;
+			list[kept - 1].approves |= list[i].approves;
+		}
 		else
 			list[kept++] = list[i];
 	}
 	ids = oms_array(UUIDOID, kept);
 	changes = oms_array(INT8OID, kept);
+	approvals = oms_array(BOOLOID, kept);
 	for (int i = 0; i < kept; i++)
 	{
 		Placing    *placing = oms_placing_of(&list[i].order_id);
@@ -231,6 +243,7 @@ oms_act_holds(Store *store, TriggerData *trigger)
 		}
 		oms_array_add_uuid(ids, &list[i].order_id);
 		oms_array_add_int64(changes, list[i].change);
+		oms_array_add(approvals, BoolGetDatum(list[i].approves));
 	}
 	oms_become_owner(store, &scope);
 	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && ids->count > 0 &&
@@ -242,7 +255,7 @@ oms_act_holds(Store *store, TriggerData *trigger)
 				 errtable(trigger->tg_relation)));
 	oms_events_write(store, events);
 	if (ids->count > 0)
-		(void) oms_run(store, &count_holds, (Datum[]) {oms_array_datum(ids), oms_array_datum(changes)});
+		(void) oms_run(store, &count_holds, (Datum[]) {oms_array_datum(ids), oms_array_datum(changes), oms_array_datum(approvals)});
 	oms_leave_owner(&scope);
 	oms_spi_end();
 }

@@ -28,6 +28,7 @@
 #include "machine.h"
 #include "moves.h"
 #include "oms.h"
+#include "payment.h"
 #include "placing.h"
 #include "queue.h"
 #include "stock.h"
@@ -70,6 +71,8 @@ static const GuardEntry guards[] = {
 	{"method", guard_method, "iu"},
 	{"sku", guard_sku, "i"},
 	{"address", guard_address, "u"},
+	{"payment", oms_guard_payment, "iud"},
+	{"payment_transaction", oms_guard_transaction, "i"},
 };
 
 /*
@@ -165,6 +168,8 @@ oms_recheck(PG_FUNCTION_ARGS)
 		oms_recheck_line(store, trigger, false);
 	else if (strcmp(what, "charge") == 0)
 		oms_recheck_line(store, trigger, true);
+	else if (strcmp(what, "payment") == 0)
+		oms_recheck_payment(store, trigger);
 	else
 		unknown_subject(trigger);
 	return PointerGetDatum(NULL);
@@ -197,6 +202,8 @@ oms_act(PG_FUNCTION_ARGS)
 		oms_act_holds(store, trigger);
 	else if (strcmp(what, "movement") == 0)
 		oms_act_movement(store, trigger);
+	else if (strcmp(what, "payment_transaction") == 0)
+		oms_act_transactions(store, trigger);
 	else
 		unknown_subject(trigger);
 	return PointerGetDatum(NULL);

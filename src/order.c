@@ -3,7 +3,7 @@
  *	  oms.place_order: a document becomes an order, in one call.
  *
  * It does as the caller what the caller could do in SQL: INSERT the order as a
- * draft, its lines, charges and holds, UPDATE its status.  Privileges, row
+ * draft, its lines, charges, holds and payments, UPDATE its status.  Privileges, row
  * level security, defaults and triggers apply by themselves; the engine's part
  * happens in the triggers.  The number of statements does not depend on the
  * number of lines.  Where nobody could tell the difference, direct.c writes
@@ -251,6 +251,7 @@ place_in_steps(Store *store, const OrderDocument *doc, const OrderFrame *frame, 
 	oms_write_lines(store, doc, id, ids, before.addresses);
 	oms_write_charges(store, doc, id);
 	oms_write_holds(store, doc, id);
+	oms_write_payments(store, doc, id);
 	if (doc->fields[DOC_TOTAL].is_set && oms_run(store, &check_total, (Datum[]) {UUIDPGetDatum(id)}) > 0)
 		oms_require_total(doc, oms_column(0, 1, &isnull));
 	if (oms_run(store, &set_status, (Datum[]) {UUIDPGetDatum(id), CStringGetTextDatum(status)}) != 1)

@@ -47,9 +47,15 @@ enum HoldField
 	HOLD_KIND, HOLD_REASON, HOLD_EXPIRES_AT, HOLD_FIELDS
 };
 
+enum PaymentField
+{
+	PAYMENT_METHOD, PAYMENT_KIND, PAYMENT_AMOUNT, PAYMENT_GATEWAY_REF, PAYMENT_FIELDS
+};
+
 typedef FieldValue LineValues[LINE_FIELDS];
 typedef FieldValue ChargeValues[CHARGE_FIELDS];
 typedef FieldValue HoldValues[HOLD_FIELDS];
+typedef FieldValue PaymentValues[PAYMENT_FIELDS];
 typedef FieldValue AddressValues[ADDRESS_FIELDS];
 
 typedef struct OrderDocument
@@ -62,6 +68,8 @@ typedef struct OrderDocument
 	ChargeValues *charges;
 	int			nholds;
 	HoldValues *holds;
+	int			npayments;
+	PaymentValues *payments;
 
 	/* the distinct addresses, and which of them goes where; -1: none */
 	int			naddresses;
@@ -119,6 +127,7 @@ extern void oms_write_lines(Store *store, const OrderDocument *doc, const pg_uui
 							const pg_uuid_t *addresses);
 extern void oms_write_charges(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
 extern void oms_write_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
+extern void oms_write_payments(Store *store, const OrderDocument *doc, const pg_uuid_t *id);
 
 /* order.c */
 extern const MachineMove *oms_reserving_move(Store *store, const char *workflow);

@@ -19,6 +19,7 @@
 #include "giveway.h"
 #include "moves.h"
 #include "oms.h"
+#include "payment.h"
 #include "plan.h"
 #include "sourcing.h"
 #include "units.h"
@@ -200,6 +201,7 @@ act_reserve(Store *store, Mover **rows, int count)
 	Events	   *events = oms_events(count);
 	Array	   *held = oms_array(UUIDOID, 4);
 	Array	   *ids;
+	Credit		credit;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -211,6 +213,7 @@ act_reserve(Store *store, Mover **rows, int count)
 	ids = oms_mover_ids(claimed, nclaimed);
 	oms_require_content(store, claimed, nclaimed, ids);
 	read_demand_rows(store, claimed, nclaimed, ids, &sourcing);
+	credit = oms_judge_credit(store, ids);	/* locks customers, before stock */
 	sourcing.never_waits = oms_stock_is_locked();
 	oms_source_take(store, &sourcing);
 
@@ -221,6 +224,8 @@ act_reserve(Store *store, Mover **rows, int count)
 		units->lines_are_ours &= claimed[i]->order->is_new;
 		oms_order_stamp(units, &claimed[i]->id)->is_placed = true;
 	}
+	for (int i = 0; i < credit.approved->count; i++)
+		oms_order_stamp(units, DatumGetUUIDP(credit.approved->values[i]))->is_approved = true;
 	for (int i = 0; i < sourcing.count; i++)
 	{
 		Demand	   *demand = &sourcing.demands[i];
@@ -233,12 +238,15 @@ act_reserve(Store *store, Mover **rows, int count)
 			oms_array_add_uuid(held, &demand->order_id);
 	}
 	oms_source_events(&sourcing, true, events);
-	if (held->count > 0)
+	if (held->count + credit.refused->count > 0)
 	{
 		oms_events_write(store, events);
 		events = oms_events(4);
-		oms_hold_short(store, held);
 	}
+	if (held->count > 0)
+		oms_hold_short(store, held);
+	if (credit.refused->count > 0)
+		oms_hold_credit(store, credit.refused);
 	oms_source_finish(store, units, &sourcing, events);
 }
 

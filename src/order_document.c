@@ -32,7 +32,7 @@ static const Field order_fields[DOC_FIELDS] = {
 	[DOC_CHARGES] = {"charges", FIELD_ARRAY},
 	[DOC_HOLDS] = {"holds", FIELD_ARRAY},
 	[DOC_STOCK_HOLD] = {"stock_hold", FIELD_LATER},
-	[DOC_PAYMENTS] = {"payments", FIELD_LATER},
+	[DOC_PAYMENTS] = {"payments", FIELD_ARRAY},
 	[DOC_TOTAL] = {"total", FIELD_MONEY},
 	[DOC_ATTRIBUTES] = {"attributes", FIELD_ATTRIBUTES},
 };
@@ -91,6 +91,13 @@ static const Field hold_fields[HOLD_FIELDS] = {
 	[HOLD_EXPIRES_AT] = {"expires_at", FIELD_TIME},
 };
 
+static const Field payment_fields[PAYMENT_FIELDS] = {
+	[PAYMENT_METHOD] = {"method", FIELD_CODE, true},
+	[PAYMENT_KIND] = {"kind", FIELD_CODE, true},
+	[PAYMENT_AMOUNT] = {"amount", FIELD_MONEY, true},
+	[PAYMENT_GATEWAY_REF] = {"gateway_ref", FIELD_REFERENCE},
+};
+
 static const char *const if_shorts[] = {"refuse", "hold", NULL};
 static const char *const source_kinds[] = {"replacement", "exchange", "subscription", "reorder", NULL};
 static const char *const charge_kinds[] = {"shipping", "fee", "tip", "duty", "discount", NULL};
@@ -98,6 +105,9 @@ static const char *const hold_kinds[] = {
 	"fraud", "payment", "approval", "address", "credit", "stock", "manual", "remorse", NULL
 };
 
+static const char *const payment_kinds[] = {"authorize", "sale", NULL};
+
+static void parse_payments(OrderDocument *doc);
 static void add_to_total(OrderDocument *doc, Datum amount, const char *path, const char *name);
 static void parse_lines(OrderDocument *doc);
 static void check_line_numbers(OrderDocument *doc);
@@ -186,9 +196,34 @@ oms_parse_order(Jsonb *document)
 						 hold_fields, HOLD_FIELDS, doc->holds[i]);
 		require_one_of(&doc->holds[i][HOLD_KIND], hold_kinds, path, "kind");
 	}
+	parse_payments(doc);
 	if (doc->nlines == 0 && doc->ncharges == 0)
 		oms_document_fault("lines", NULL, "an order needs a line or a charge");
 	return doc;
+}
+
+/*
+ * parse_payments parses the payments: of each, what has succeeded by then.
+ */
+static void
+parse_payments(OrderDocument *doc)
+{
+	const FieldValue *payments = &doc->fields[DOC_PAYMENTS];
+
+	if (payments->is_set)
+		doc->npayments = oms_array_length(payments->container, "payments", 100);
+	doc->payments = palloc(Max(1, doc->npayments) * sizeof(PaymentValues));
+	for (int i = 0; i < doc->npayments; i++)
+	{
+		char	   *path = psprintf("payments[%d]", i);
+		FieldValue *payment = doc->payments[i];
+
+		oms_parse_object(oms_array_object(payments->container, i, "payments"), path, payment_fields, PAYMENT_FIELDS, payment);
+		require_one_of(&payment[PAYMENT_KIND], payment_kinds, path, "kind");
+		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, payment[PAYMENT_AMOUNT].number,
+											  DirectFunctionCall1(int4_numeric, Int32GetDatum(0)))))
+			oms_document_fault(path, "amount", "must be more than 0");
+	}
 }
 
 /*

@@ -1,7 +1,7 @@
 /*
  * order_write.c
  *	  Writing what belongs to an order: customer, addresses, lines, charges,
- *	  holds.
+ *	  holds, payments.
  *
  * order.c calls these as the caller of oms.place_order; each is one statement,
  * whatever the number of rows.
@@ -110,6 +110,19 @@ static const StoreQuery insert_holds = {
 	"INSERT INTO @.order_holds (order_id, kind, reason, expires_at) SELECT $1, h.kind, h.reason, h.expires_at"
 	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS h(kind, reason, expires_at)",
 	4, {UUIDOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static const StoreQuery insert_payments = {
+	"INSERT INTO @.payments (id, order_id, method, amount) SELECT p.id, $1, p.method, p.amount"
+	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS p(id, method, amount)",
+	4, {UUIDOID, UUIDARRAYOID, TEXTARRAYOID, NUMERICARRAYOID}
+};
+
+static const StoreQuery insert_transactions = {
+	"INSERT INTO @.payment_transactions (payment_id, kind, outcome, amount, gateway_ref)"
+	" SELECT t.payment_id, t.kind, 'succeeded', t.amount, t.gateway_ref FROM ROWS FROM (pg_catalog.unnest($1),"
+	" pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS t(payment_id, kind, amount, gateway_ref)",
+	4, {UUIDARRAYOID, TEXTARRAYOID, NUMERICARRAYOID, TEXTARRAYOID}
 };
 
 /*
@@ -402,4 +415,39 @@ oms_write_holds(Store *store, const OrderDocument *doc, const pg_uuid_t *id)
 		(void) oms_run(store, &insert_holds, (Datum[]) {
 			UUIDPGetDatum(id), oms_array_datum(hold_kinds), oms_array_datum(reasons), oms_array_datum(expiries)
 		});
+}
+
+/*
+ * oms_write_payments inserts the payments, and of each the one transaction that
+ * the document tells.
+ */
+void
+oms_write_payments(Store *store, const OrderDocument *doc, const pg_uuid_t *id)
+{
+	Array	   *ids = oms_array(UUIDOID, doc->npayments);
+	Array	   *methods = oms_array(TEXTOID, doc->npayments);
+	Array	   *payment_kinds = oms_array(TEXTOID, doc->npayments);
+	Array	   *amounts = oms_array(NUMERICOID, doc->npayments);
+	Array	   *refs = oms_array(TEXTOID, doc->npayments);
+
+	if (doc->npayments == 0)
+		return;
+	for (int i = 0; i < doc->npayments; i++)
+	{
+		const FieldValue *payment = doc->payments[i];
+		pg_uuid_t	payment_id;
+
+		oms_uuid7(&payment_id);
+		oms_array_add_uuid(ids, &payment_id);
+		oms_array_add_text(methods, payment[PAYMENT_METHOD].text);
+		oms_array_add_text(payment_kinds, payment[PAYMENT_KIND].text);
+		oms_array_add(amounts, payment[PAYMENT_AMOUNT].number);
+		oms_array_add_text(refs, payment[PAYMENT_GATEWAY_REF].text);
+	}
+	(void) oms_run(store, &insert_payments, (Datum[]) {
+		UUIDPGetDatum(id), oms_array_datum(ids), oms_array_datum(methods), oms_array_datum(amounts)
+	});
+	(void) oms_run(store, &insert_transactions, (Datum[]) {
+		oms_array_datum(ids), oms_array_datum(payment_kinds), oms_array_datum(amounts), oms_array_datum(refs)
+	});
 }

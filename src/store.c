@@ -58,6 +58,7 @@ static const Fittings fittings[] = {
 	{"orders", 5, {"id"}}, {"order_lines", 6, {"id"}}, {"order_charges", 4, {"id"}},
 	{"order_holds", 5, {"id", "placed_by"}}, {"order_events", 3, {NULL}},
 	{"fulfillments", 5, {"id"}}, {"fulfillment_lines", 2, {"id"}},
+	{"payments", 3, {"id"}}, {"payment_transactions", 4, {NULL}},
 };
 
 StaticAssertDecl(lengthof(fittings) <= OMS_MAX_TABLES, "a store's handle has room for its tables");

@@ -67,15 +67,17 @@ static const StoreQuery change_orders = {
 	" payment_required = CASE WHEN c.is_placed THEN (SELECT n.payment_required FROM @.channels n WHERE n.code" EQ "o.channel)"
 	" ELSE o.payment_required END,"
 	" canceled_at = CASE WHEN c.is_canceled THEN pg_catalog.now() ELSE o.canceled_at END,"
+	" credit_approved = (o.credit_approved OR c.is_approved),"
 	" revision = o.revision" PLUS "1"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
-	" pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12))"
-	" AS c(id, canceled, allocated, backordered, short, shipped, delivered, returned, net, gross, is_placed, is_canceled)"
+	" pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13))"
+	" AS c(id, canceled, allocated, backordered, short, shipped, delivered, returned, net, gross, is_placed, is_canceled,"
+	" is_approved)"
 	" WHERE o.id" EQ "c.id AND NOT (c.is_placed AND o.placed_at IS NOT NULL)",
-	12, {
+	13, {
 		UUIDARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-		INT8ARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, BOOLARRAYOID, BOOLARRAYOID
+		INT8ARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, BOOLARRAYOID, BOOLARRAYOID, BOOLARRAYOID
 	}
 };
 
@@ -92,6 +94,7 @@ typedef struct OrderChange
 	Datum		gross;
 	bool		is_placed;
 	bool		is_canceled;
+	bool		is_approved;
 } OrderChange;
 
 static void apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders,
@@ -148,7 +151,7 @@ oms_order_stamp(UnitChanges *list, const pg_uuid_t *order_id)
 	}
 	stamp = &list->stamps[list->nstamps++];
 	stamp->order_id = *order_id;
-	stamp->is_placed = stamp->is_canceled = false;
+	stamp->is_placed = stamp->is_canceled = stamp->is_approved = false;
 	return stamp;
 }
 
@@ -214,6 +217,7 @@ sum_orders(const UnitChanges *list, int *count)
 			order->sum.line_id = stamp->order_id;
 			order->is_placed = stamp->is_placed;
 			order->is_canceled = stamp->is_canceled;
+			order->is_approved = stamp->is_approved;
 		}
 	}
 	qsort(orders, all, sizeof(OrderChange), oms_uuid_cmp);
@@ -224,6 +228,7 @@ sum_orders(const UnitChanges *list, int *count)
 			add(&orders[kept - 1].sum, &orders[i].sum);
 			orders[kept - 1].is_placed |= orders[i].is_placed;
 			orders[kept - 1].is_canceled |= orders[i].is_canceled;
+			orders[kept - 1].is_approved |= orders[i].is_approved;
 		}
 		else
 			orders[kept++] = orders[i];
@@ -331,7 +336,8 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 	Array	   *grosses = oms_array(NUMERICOID, count);
 	Array	   *placed = oms_array(BOOLOID, count);
 	Array	   *canceled = oms_array(BOOLOID, count);
-	Datum		args[12];
+	Array	   *approved = oms_array(BOOLOID, count);
+	Datum		args[13];
 	uint64		changed;
 
 	for (int i = 0; i < 7; i++)
@@ -344,6 +350,7 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 		oms_array_add(grosses, orders[i].gross);
 		oms_array_add(placed, BoolGetDatum(orders[i].is_placed));
 		oms_array_add(canceled, BoolGetDatum(orders[i].is_canceled));
+		oms_array_add(approved, BoolGetDatum(orders[i].is_approved));
 	}
 	args[0] = oms_array_datum(ids);
 	for (int i = 0; i < 7; i++)
@@ -352,6 +359,7 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 	args[9] = oms_array_datum(grosses);
 	args[10] = oms_array_datum(placed);
 	args[11] = oms_array_datum(canceled);
+	args[12] = oms_array_datum(approved);
 
 	changed = oms_run(store, &change_orders, args);
 	if (changed != count)

@@ -28,6 +28,7 @@ typedef struct OrderStamp
 	pg_uuid_t	order_id;
 	bool		is_placed;		/* placed_at, payment_required */
 	bool		is_canceled;	/* canceled_at */
+	bool		is_approved;	/* credit_approved */
 } OrderStamp;
 
 typedef struct UnitChanges

@@ -95,6 +95,47 @@ static const Rule rules[] = {
 	{"open holds are counted",
 		"SELECT o.number, o.open_holds FROM @.orders o WHERE o.open_holds <>"
 	" (SELECT count(*) FROM @.order_holds h WHERE h.order_id = o.id AND h.released_at IS NULL)"},
+	{"a payment's money and requests are its transactions'",
+		"SELECT p.id, o.number FROM @.payments p JOIN @.orders o ON o.id = p.order_id LEFT JOIN (SELECT t.payment_id,"
+		" sum(CASE t.kind WHEN 'authorize' THEN t.amount WHEN 'capture' THEN -t.amount WHEN 'void' THEN -t.amount END)"
+		" FILTER (WHERE t.outcome = 'succeeded') AS authorized,"
+		" sum(t.amount) FILTER (WHERE t.outcome = 'succeeded' AND t.kind IN ('capture', 'sale')) AS captured,"
+		" sum(t.amount) FILTER (WHERE t.outcome = 'succeeded' AND t.kind = 'void') AS voided,"
+		" sum(t.amount) FILTER (WHERE t.outcome = 'succeeded' AND t.kind = 'refund') AS refunded,"
+		" sum(CASE t.kind WHEN 'chargeback' THEN t.amount WHEN 'chargeback_reversal' THEN -t.amount END)"
+		" FILTER (WHERE t.outcome = 'succeeded') AS charged_back,"
+		" sum(t.amount) FILTER (WHERE t.is_open AND t.kind IN ('capture', 'void')) AS capture_requested,"
+		" sum(t.amount) FILTER (WHERE t.is_open AND t.kind = 'refund') AS refund_requested,"
+		" count(*) FILTER (WHERE t.is_open) AS open_requests, count(*) FILTER (WHERE t.outcome = 'failed') AS failures"
+		" FROM (SELECT r.*, r.outcome = 'requested' AND NOT EXISTS (SELECT FROM @.payment_transactions a"
+		" WHERE a.payment_id = r.payment_id AND a.kind = r.kind AND a.gateway_ref = r.gateway_ref"
+		" AND a.outcome IN ('succeeded', 'failed')) AS is_open FROM @.payment_transactions r) t GROUP BY t.payment_id) c"
+		" ON c.payment_id = p.id WHERE (p.authorized, p.captured, p.voided, p.refunded, p.charged_back, p.capture_requested,"
+		" p.refund_requested, p.open_requests, p.failures) IS DISTINCT FROM (coalesce(c.authorized, 0), coalesce(c.captured, 0),"
+		" coalesce(c.voided, 0), coalesce(c.refunded, 0), coalesce(c.charged_back, 0), coalesce(c.capture_requested, 0),"
+	" coalesce(c.refund_requested, 0), coalesce(c.open_requests, 0), coalesce(c.failures, 0))"},
+	{"no more is captured than authorized, refunded than captured, reversed than charged back",
+		"SELECT p.id, o.number FROM @.payments p JOIN @.orders o ON o.id = p.order_id"
+		" WHERE least(p.authorized, p.captured, p.voided, p.refunded, p.charged_back, p.capture_requested, p.refund_requested) < 0"
+	" OR p.capture_requested > p.authorized OR p.refunded + p.refund_requested > p.captured"},
+	{"a payment's status follows from its money",
+		"SELECT p.id, p.status FROM @.payments p WHERE p.status <> CASE WHEN p.charged_back > 0 THEN 'charged_back'"
+		" WHEN p.refunded > 0 AND p.refunded >= p.captured THEN 'refunded' WHEN p.refunded > 0 THEN 'partially_refunded'"
+		" WHEN p.captured > 0 AND p.captured >= p.amount THEN 'captured' WHEN p.captured > 0 THEN 'partially_captured'"
+		" WHEN p.authorized > 0 THEN 'authorized' WHEN p.voided > 0 THEN 'voided'"
+	" WHEN p.failures > 0 AND p.open_requests = 0 THEN 'failed' ELSE 'pending' END"},
+	{"an order's money is the sum of its payments",
+		"SELECT o.number FROM @.orders o LEFT JOIN (SELECT order_id, sum(authorized) AS authorized, sum(captured) AS captured,"
+		" sum(refunded) AS refunded, sum(charged_back) AS charged_back FROM @.payments GROUP BY order_id) p ON p.order_id = o.id"
+		" WHERE (o.authorized, o.captured, o.refunded, o.charged_back) IS DISTINCT FROM (coalesce(p.authorized, 0),"
+	" coalesce(p.captured, 0), coalesce(p.refunded, 0), coalesce(p.charged_back, 0))"},
+	{"every transaction of a payment is logged",
+		"SELECT t.id FROM @.payment_transactions t WHERE NOT EXISTS (SELECT FROM @.payments p JOIN @.order_events e"
+		" ON e.order_id = p.order_id AND e.event = 'payment' AND (e.detail ->> 'transaction')::bigint = t.id"
+	" WHERE p.id = t.payment_id)"},
+	{"a transaction is for a fulfillment of its payment's order",
+		"SELECT t.id, f.number FROM @.payment_transactions t JOIN @.payments p ON p.id = t.payment_id"
+	" JOIN @.fulfillments f ON f.id = t.fulfillment_id WHERE f.order_id <> p.order_id"},
 	{"an order's axes follow from its counters",
 		"SELECT o.number FROM @.orders o WHERE o.revision > 0 AND (o.fulfillment_status <> CASE WHEN o.units_shipped = 0 THEN 'unfulfilled'"
 		" WHEN o.units_shipped < o.units - o.units_canceled THEN 'partial'"
@@ -160,6 +201,9 @@ static const Rule rules[] = {
 		" UNION ALL SELECT 'order_charges', c.id FROM @.order_charges c WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = c.order_id)"
 		" UNION ALL SELECT 'order_holds', h.id FROM @.order_holds h WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = h.order_id)"
 		" UNION ALL SELECT 'fulfillments', f.id FROM @.fulfillments f WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = f.order_id)"
+		" UNION ALL SELECT 'payments', p.id FROM @.payments p WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = p.order_id)"
+		" UNION ALL SELECT 'payment_transactions', t.payment_id FROM @.payment_transactions t"
+		" WHERE NOT EXISTS (SELECT FROM @.payments p WHERE p.id = t.payment_id)"
 		" UNION ALL SELECT 'fulfillment_lines', l.id FROM @.fulfillment_lines l WHERE NOT EXISTS"
 		" (SELECT FROM @.fulfillments f JOIN @.order_lines ol ON ol.order_id = f.order_id"
 		" WHERE f.id = l.fulfillment_id AND ol.id = l.order_line_id)"
@@ -170,7 +214,7 @@ static const Rule rules[] = {
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
 		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'orders', 'order_lines',"
-	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines'))"},
+	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions'))"},
 };
 
 /*

@@ -25,6 +25,8 @@ INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR');
 INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) SELECT id, 1, 'mug', 1, 1 FROM shop.orders WHERE number = 'S-1001';
 INSERT INTO shop.order_charges (order_id, kind, amount) SELECT id, 'fee', 1 FROM shop.orders WHERE number = 'S-1001';
 INSERT INTO shop.order_holds (order_id, kind) SELECT id, 'manual' FROM shop.orders WHERE number = 'S-1001';
+INSERT INTO shop.payments (order_id, method, amount) SELECT id, 'card', 5 FROM shop.orders WHERE number = 'S-1000';
+INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount) SELECT id, 'authorize', 'succeeded', 5 FROM shop.payments;
 RESET ROLE;
 
 CREATE FUNCTION pg_temp.try(who text, statement text, OUT state text, OUT message text) LANGUAGE plpgsql
@@ -92,6 +94,18 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('fulfillment_lines: UPDATE', $$UPDATE shop.fulfillment_lines SET quantity = 1$$, '42501 42501 42501 42501 OM005'),
 ('fulfillment_lines: DELETE', $$DELETE FROM shop.fulfillment_lines$$, '42501 42501 42501 42501 OM006'),
 ('fulfillment_lines: TRUNCATE', $$TRUNCATE shop.fulfillment_lines$$, '42501 42501 42501 42501 OM006'),
+('payments: SELECT', $$SELECT status, captured FROM shop.payments$$, '42501 ok ok ok ok'),
+('payments: INSERT', $$INSERT INTO shop.payments (order_id, method, amount) SELECT id, 'card', 5 FROM shop.orders$$, '42501 42501 ok ok ok'),
+('payments: INSERT of an engine column', $$INSERT INTO shop.payments (order_id, method, amount, captured) SELECT id, 'card', 5, 5 FROM shop.orders$$, '42501 42501 42501 42501 OM005'),
+('payments: UPDATE of engine columns', $$UPDATE shop.payments SET captured = 5$$, '42501 42501 42501 42501 OM005'),
+('payments: UPDATE of what it is', $$UPDATE shop.payments SET amount = 6$$, '42501 42501 42501 42501 OM006'),
+('payments: DELETE', $$DELETE FROM shop.payments$$, '42501 42501 42501 42501 OM006'),
+('payments: TRUNCATE', $$TRUNCATE shop.payments CASCADE$$, '42501 42501 42501 42501 OM006'),
+('payment_transactions: SELECT', $$SELECT kind, outcome FROM shop.payment_transactions$$, '42501 ok ok ok ok'),
+('payment_transactions: INSERT', $$INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount) SELECT id, 'sale', 'succeeded', 5 FROM shop.payments$$, '42501 42501 ok ok ok'),
+('payment_transactions: UPDATE', $$UPDATE shop.payment_transactions SET amount = 1$$, '42501 42501 42501 42501 OM005'),
+('payment_transactions: DELETE', $$DELETE FROM shop.payment_transactions$$, '42501 42501 42501 42501 OM005'),
+('payment_transactions: TRUNCATE', $$TRUNCATE shop.payment_transactions$$, '42501 42501 42501 42501 OM005'),
 ('order_events: SELECT', $$SELECT event FROM shop.order_events$$, '42501 ok ok ok ok'),
 ('order_events: INSERT', $$INSERT INTO shop.order_events (order_id, entity, entity_id, event, actor) SELECT id, 'order', id, 'created', 'me' FROM shop.orders$$, '42501 42501 42501 42501 OM005'),
 ('order_events: UPDATE', $$UPDATE shop.order_events SET actor = 'x'$$, '42501 42501 42501 42501 OM005'),
@@ -213,7 +227,7 @@ SELECT is((SELECT string_agg(concat_ws(' ', who, c.relname, privilege), ', ') FR
 SELECT is((SELECT string_agg(concat_ws(' ', who, c.oid::regclass, privilege), ', ') FROM pg_class c, unnest(ARRAY['t_reader', 't_clerk', 't_manager']) AS who, unnest(ARRAY['TRUNCATE', 'TRIGGER', 'REFERENCES', 'SELECT WITH GRANT OPTION']) AS privilege
 	WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'v') AND has_table_privilege(who, c.oid, privilege)), NULL, 'nor TRUNCATE, TRIGGER, REFERENCES or the right to grant');
 SELECT is((SELECT string_agg(concat_ws(' ', who, c.relname), ', ') FROM pg_class c, unnest(ARRAY['t_reader', 't_clerk', 't_manager']) AS who WHERE relnamespace = 'shop'::regnamespace AND relkind = 'S' AND has_sequence_privilege(who, c.oid, 'USAGE, UPDATE')),
-	't_manager stock_movements_id_seq', 'one sequence, for who inserts movements');
+	't_clerk payment_transactions_id_seq, t_manager payment_transactions_id_seq, t_manager stock_movements_id_seq', 'two sequences, for who inserts transactions and movements');
 SELECT is((SELECT string_agg(who, ' ') FROM unnest(ARRAY['t_nobody', 't_reader', 't_clerk', 't_manager']) AS who WHERE has_schema_privilege(who, 'shop', 'CREATE')), NULL, 'CREATE is the owner''s alone');
 
 -- ---- what it refuses, and once more

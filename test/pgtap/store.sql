@@ -9,8 +9,8 @@ SELECT oms.create_store('shop');
 -- ---- what is there
 
 SELECT tables_are('shop', ARRAY['settings', 'workflows', 'methods', 'channels', 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements',
-	'orders', 'order_lines', 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines']);
-SELECT views_are('shop', ARRAY['order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'order_timeline']);
+	'orders', 'order_lines', 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions']);
+SELECT views_are('shop', ARRAY['order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'order_timeline', 'refunds_due']);
 -- the column sheet of the design
 SELECT is((SELECT string_agg(t || '.' || c, ' ' ORDER BY t, c) FROM (VALUES
 	('settings', 'id layout_version number_prefix import_xid'),
@@ -27,6 +27,8 @@ SELECT is((SELECT string_agg(t || '.' || c, ' ' ORDER BY t, c) FROM (VALUES
 	('order_charges', 'id order_id kind label amount tax'), ('order_holds', 'id order_id kind reason placed_by placed_at expires_at released_at released_by'),
 	('order_events', 'id at xid order_id entity entity_id event from_status to_status reason actor detail'),
 	('fulfillments', 'id number order_id location pickup_location method workflow status status_reason stock_state ship_to_id promised_at carrier tracking_number partner_ref created_at shipped_at delivered_at attributes revision'),
+	('payments', 'id order_id method amount status authorized captured refunded charged_back revision'),
+	('payment_transactions', 'id at payment_id kind outcome amount gateway_ref fulfillment_id reason'),
 	('fulfillment_lines', 'id fulfillment_id order_line_id sku quantity')) AS sheet(t, columns), unnest(string_to_array(columns, ' ')) AS c
 	WHERE NOT EXISTS (SELECT FROM information_schema.columns WHERE table_schema = 'shop' AND table_name = t AND column_name = c)), NULL, 'no column of the sheet is missing');
 SELECT is((SELECT string_agg(c.relname, ' ') FROM pg_class c WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'p')
