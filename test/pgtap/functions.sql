@@ -140,7 +140,7 @@ RESET max_stack_depth;
 
 -- as many automatic moves as a workflow can have in a row are no such chain
 INSERT INTO shop.workflows (name, entity, definition) SELECT 'long', 'order', 'initial s0; s0 -> s1 do reserve; '
-	|| string_agg(format('s%s -> s%s%s auto;', n, n + 1, CASE WHEN n % 2 = 0 THEN ' do say' ELSE '' END), ' ') || ' final s63' FROM generate_series(1, 62) n;
+	|| string_agg(format('s%s -> s%s%s auto;', n, n + 1, CASE WHEN n = 62 THEN ' do release, say' WHEN n % 2 = 0 THEN ' do say' ELSE '' END), ' ') || ' final s63' FROM generate_series(1, 62) n;
 UPDATE shop.channels SET order_workflow = 'long';
 DELETE FROM shop.said;
 SELECT is((SELECT status FROM oms.place_order('shop', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "shirt", "quantity": 2, "unit_price": 10}]}')), 's63', '62 automatic moves one after another');

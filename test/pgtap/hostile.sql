@@ -193,6 +193,14 @@ INSERT INTO tries VALUES
 	('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''{"open": null}''', '22023', 'for "open"'), ('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''{"": "x"}''', '22023', 'has no state ""'),
 	('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', ''{"open": "y"}''', '22023', 'has no state "y"'), ('replace_workflow', '''shop'', ''counter'', ''initial open; open -> x do release; final x'', jsonb_build_object(repeat(''o'', 100000), ''x'')', '22023', 'has no state "o{64}"'),
 	('replace_workflow', '''nowhere'', ''counter'', ''initial a''', 'OM010', NULL),
+	('next_moves', '''nowhere'', ''order'', ''' || :'o' || '''', 'OM010', NULL), ('next_moves', 'NULL, ''order'', ''' || :'o' || '''', '22004', 'null'), ('next_moves', '''shop'', NULL, ''' || :'o' || '''', '22004', 'null'),
+	('next_moves', '''shop'', ''order'', NULL', '22004', 'null'), ('next_moves', '''shop'', ''invoice'', ''' || :'o' || '''', '22023', 'entity'), ('next_moves', '''shop'', repeat(''x'', 100000), ''' || :'o' || '''', '22023', '^.{1,200}$'),
+	('next_moves', '''shop'', ''order'', ''' || :'f' || '''', 'OM012', 'unknown'), ('next_moves', '''shop'', ''order'', ''x''', '22P02', 'uuid'),
+	('tick', '''nowhere''', 'OM010', NULL), ('tick', 'NULL', '22004', 'null'), ('tick', '''shop'', 0', '22023', 'max_rows'), ('tick', '''shop'', -9223372036854775808', '22023', 'max_rows'),
+	('events_after', '''nowhere''', 'OM010', NULL), ('events_after', 'NULL', '22004', 'null'), ('events_after', '''shop'', ''x''', '22023', 'position'), ('events_after', '''shop'', ''1/''', '22023', 'position'),
+	('events_after', '''shop'', ''-1/1''', '22023', 'position'), ('events_after', '''shop'', ''99999999999999999999/1''', '22023', 'position'), ('events_after', '''shop'', repeat(''1'', 100000)', '22023', '^.{1,200}$'),
+	('events_after', '''shop'', NULL, 0', '22023', 'max_rows'), ('events_after', '''shop'', NULL, 2147483647', '22023', 'max_rows'),
+	('begin_import', '''nowhere''', 'OM010', NULL), ('begin_import', 'NULL', '22004', 'null'),
 	('workflow_in', '''''', '22P02', 'line 1, column 1'), ('workflow_in', 'NULL', '00000', NULL);
 -- texts that are no workflow, wherever one is taken
 INSERT INTO tries SELECT verb, replace(arguments, '$', format('(%s)::oms.workflow', source)), state, 'invalid workflow at line \d+, column \d+: '

@@ -186,6 +186,10 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('oms.cancel_lines', $$SELECT oms.cancel_lines('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT order_id AS id FROM shop_ids) o$$, '42501 42501 ok ok ok'),
 ('oms.split_fulfillment', $$SELECT oms.split_fulfillment('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT fulfillment_id AS id FROM shop_ids) f$$, '42501 42501 ok ok ok'),
 ('oms.replace_workflow', $$SELECT oms.replace_workflow('shop', 'counter', definition || 'open -> void do release; final void', '{"rejected": "void"}') FROM shop.workflows WHERE name = 'counter'$$, '42501 42501 42501 ok ok'),
+('oms.next_moves', $$SELECT FROM shop_ids, oms.next_moves('shop', 'order', order_id)$$, '42501 ok ok ok ok'),
+('oms.tick', $$SELECT oms.tick('shop')$$, '42501 42501 ok ok ok'),
+('oms.events_after', $$SELECT FROM oms.events_after('shop')$$, '42501 ok ok ok ok'),
+('oms.begin_import', $$SELECT oms.begin_import('shop')$$, '42501 42501 42501 42501 ok'),
 ('oms.verify_store', $$SELECT FROM oms.verify_store('shop')$$, '42501 ok ok ok ok'),
 ('oms.grant_store', $$SELECT oms.grant_store('shop', 't_nobody', 'manager')$$, '42501 42501 42501 42501 ok'),
 ('oms.create_store', $$SELECT oms.create_store('another')$$, '42501 42501 42501 42501 ok');

@@ -160,7 +160,7 @@ SELECT is(pg_temp.place('shop'), 'P0001', 'all of that has been undone');
 -- a renamed store: its functions call the new name, whoever has the old one now
 ALTER SCHEMA shop RENAME TO "Shop, ""EU""";
 SELECT oms.create_store('shop');
-SELECT alike(pg_temp.broken('Shop, "EU"'), 'the store''s functions%: _', 'a renamed store''s functions spell its old name');
+SELECT matches(pg_temp.broken('Shop, "EU"'), '^the store''s functions.*: \d+$', 'a renamed store''s functions spell its old name');
 SELECT lives_ok($$ SELECT oms.upgrade_store('Shop, "EU"') $$, 'until it is upgraded');
 SELECT is((SELECT count(*) FROM pg_proc WHERE pronamespace = '"Shop, ""EU"""'::regnamespace AND prosrc LIKE '%oms.%(''Shop, "EU"''%'), (SELECT count(*) FROM oms.layout_wrappers('x')), 'they spell the new one');
 SELECT is((SELECT count(*) FROM "Shop, ""EU""".verify_store() WHERE violations > 0), 0::bigint, 'and work');
