@@ -502,7 +502,9 @@ is_possible(const Lint *lint, int guards)
 		if ((guards >> i) & 1 &&
 			((lint->guards[i].implies & ~guards) != 0 || (lint->guards[i].excludes & guards) != 0))
 			return false;
-	return true;
+
+	/* an order with nothing to ship aside, what is fulfilled waits for nothing */
+	return lint->entity != LINT_ORDER || (guards & (FULFILLED | UNSHIPPED | ALLOCATED)) != FULFILLED;
 }
 
 /* choose_moves finds each state's automatic move when these guards hold, or -1. */
