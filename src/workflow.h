@@ -42,6 +42,7 @@
 
 typedef uint8_t uint8;
 typedef uint16_t uint16;
+typedef int16_t int16;
 typedef int32_t int32;
 typedef uint32_t uint32;
 

@@ -138,7 +138,7 @@ typedef struct Lint
 	Walk		flow;
 	Loop		loops[WORKFLOW_MAX_STATES]; /* by the state that is reached
 											 * first */
-	Effect		effects[WORKFLOW_MAX_MOVES];
+	Effect	   *effects;		/* of each move */
 } Lint;
 
 static void learn_move(Lint *lint, const WorkflowMove *move, Effect *effect);
@@ -180,6 +180,7 @@ oms_workflow_lint(const Workflow *workflow, LintEntity entity, const uint8 *rows
 	lint->report = report;
 	lint->guards = entity == LINT_ORDER ? order_guards : entity == LINT_FULFILLMENT ? fulfillment_guards : no_guards;
 	lint->actions = entity == LINT_ORDER ? order_actions : entity == LINT_FULFILLMENT ? fulfillment_actions : no_actions;
+	lint->effects = palloc0((workflow->nmoves + 1) * sizeof(Effect));
 	for (int i = 0; i < workflow->nmoves; i++)
 		learn_move(lint, oms_workflow_move(workflow, i), &lint->effects[i]);
 	sort_by(&lint->from, workflow, false);
@@ -198,6 +199,7 @@ oms_workflow_lint(const Workflow *workflow, LintEntity entity, const uint8 *rows
 	find_unknown(lint, true);
 	find_stuck(lint, true);
 	find_stuck(lint, false);
+	pfree(lint->effects);
 	pfree(lint);
 	return report;
 }

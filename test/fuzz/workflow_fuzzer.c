@@ -1,6 +1,7 @@
 /*
  * workflow_fuzzer.c
- *	  Any bytes as the text of a workflow: libFuzzer's way into the parser.
+ *	  Any bytes as the text of a workflow: libFuzzer's way into the parser and
+ *	  what works on its result.
  *
  * Built by test/fuzz/run from the files that the extension itself is made of.
  * Beyond what the sanitizers see, this holds for every text:
@@ -8,9 +9,12 @@
  * - It is a workflow, or there is an error that says where and what.
  * - A workflow is valid; its canonical text is read again as the same bytes,
  *	 and every state is found by its name.
- * - A workflow whose bytes were damaged is invalid, or still safe to print.
+ * - Lint says of each finding what it is about, and what to change.  What one
+ *	 entity's rows get wrong by leading nowhere, those of others do too.
+ * - A workflow whose bytes were damaged is invalid, or still safe to print and
+ *	 to lint.
  */
-#include "workflow.h"
+#include "workflow_lint.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,6 +65,51 @@ judge_workflow(const Workflow *workflow)
 	free(canonical);
 }
 
+/* is_of_graph tells whether a finding follows from the states and moves alone. */
+static bool
+is_of_graph(const LintFinding *finding)
+{
+	return strcmp(finding->code, "dead_end") == 0 || strcmp(finding->code, "final_with_exit") == 0 ||
+		strcmp(finding->code, "no_path_to_final") == 0 || strcmp(finding->code, "unreachable_state") == 0;
+}
+
+/* judge_lint asks whether findings are what workflow_lint.h promises; returns how many are of the graph. */
+static int
+judge_lint(const Workflow *workflow, LintEntity entity, const uint8 *rows)
+{
+	LintReport *report = oms_workflow_lint(workflow, entity, rows);
+	bool		warned = false;
+	int			of_graph = 0;
+
+	for (int i = 0; i < report->count; i++)
+	{
+		const LintFinding *finding = &report->findings[i];
+
+		require(!(finding->is_error && warned), "errors come first");
+		require(strlen(finding->subject) > 0, "a finding has a subject");
+		require(strstr(finding->message, ": ") != NULL, "a finding says what to change");
+		require(strchr(finding->message, '\n') == NULL, "a finding is a line");
+		warned |= !finding->is_error;
+		of_graph += is_of_graph(finding);
+	}
+	oms_lint_free(report);
+	return of_graph;
+}
+
+/* judge_lints does so for every entity, and with rows as the input's bytes say. */
+static void
+judge_lints(const Workflow *workflow, const uint8_t *data, size_t size)
+{
+	uint8		rows[WORKFLOW_MAX_STATES] = {0};
+	int			of_graph = judge_lint(workflow, LINT_ANY, NULL);
+
+	for (size_t i = 0; i < size; i++)
+		rows[i % WORKFLOW_MAX_STATES] ^= data[i];
+	require(judge_lint(workflow, LINT_ORDER, NULL) == of_graph, "the graph is the same for orders");
+	require(judge_lint(workflow, LINT_FULFILLMENT, NULL) == of_graph, "the graph is the same for fulfillments");
+	(void) judge_lint(workflow, rows[0] & 1 ? LINT_ORDER : LINT_FULFILLMENT, rows);
+}
+
 /* damage changes bytes of a workflow, as the input's own bytes say. */
 static void
 damage(const Workflow *workflow, const uint8_t *data, size_t size)
@@ -79,7 +128,10 @@ damage(const Workflow *workflow, const uint8_t *data, size_t size)
 		bytes[sizeof(int32) + (chance >> 8) % (length - sizeof(int32))] ^= (uint8) (1 << (chance & 7));
 	}
 	if (oms_workflow_valid((const Workflow *) bytes, length))
+	{
 		free(oms_workflow_print((const Workflow *) bytes, NULL));
+		oms_lint_free(oms_workflow_lint((const Workflow *) bytes, (LintEntity) (chance % 3), NULL));
+	}
 	free(bytes);
 }
 
@@ -95,6 +147,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	judge_workflow(workflow);
+	judge_lints(workflow, data, size);
 	damage(workflow, data, size);
 	free(workflow);
 	return 0;
