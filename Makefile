@@ -39,6 +39,8 @@ OBJS = $(patsubst %,src/%.o, \
 	workflow \
 	workflow_draw \
 	workflow_report \
+	workflow_stock \
+	workflow_loops \
 	workflow_lint \
 	lint \
 	machine \
