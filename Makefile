@@ -43,6 +43,7 @@ OBJS = $(patsubst %,src/%.o, \
 	workflow_loops \
 	workflow_lint \
 	lint \
+	traffic \
 	machine \
 	workflow_save \
 	replace \
@@ -111,6 +112,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	order \
 	follow \
 	import \
+	traffic \
 	wrappers \
 	upgrade \
 	defaults \

@@ -231,4 +231,4 @@ CREATE FUNCTION oms.to_dot(workflow oms.workflow) RETURNS text
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'oms_to_dot';
 COMMENT ON FUNCTION oms.to_dot(oms.workflow) IS
-'A Graphviz digraph of a workflow, for dot -Tsvg. Moves are labeled [guards] / actions, automatic ones are dashed and begin with auto; final states have a double border';
+'A Graphviz digraph of a workflow, for dot -Tsvg. Moves are labeled [guards] / actions, automatic ones are dashed and blue and begin with auto; final states are gray with a double border';

@@ -3,7 +3,8 @@
  *	  Workflows as pictures: Mermaid and Graphviz.
  *
  * For documentation and for whoever edits a workflow.  An edge says
- * "[guards] / actions", as UML does.
+ * "[guards] / actions", as UML does; one that is made by itself begins with
+ * "auto".  traffic.c adds how much there is where.
  */
 #include "postgres.h"
 
@@ -12,6 +13,7 @@
 #include "utils/builtins.h"
 
 #include "workflow.h"
+#include "workflow_draw.h"
 
 /*
  * Names that mermaid cannot take for a state's id: its keywords, what it calls
@@ -24,11 +26,24 @@ static const char *const mermaid_words[] = {
 	"state", "statediagram", "style"
 };
 
+/*
+ * How to_dot paints: states as boxes, final ones gray with a double border,
+ * automatic moves dashed and blue.
+ */
+#define DOT_HEAD \
+	"digraph workflow {\n" \
+	"    node [shape=box, style=\"rounded,filled\", fillcolor=\"#e8f0fe\", color=\"#3b5b92\", fontname=\"Helvetica\", fontsize=12];\n" \
+	"    edge [color=\"#444444\", fontname=\"Helvetica\", fontsize=10];\n" \
+	"    \"\" [shape=circle, style=filled, fillcolor=black, width=0.15, label=\"\"];\n"
+#define DOT_FINAL " [peripheries=2, fillcolor=\"#dddddd\", color=\"#555555\"]"
+#define DOT_AUTOMATIC ", style=dashed, color=\"#1a73e8\", fontcolor=\"#1a73e8\""
+
+static void draw_mermaid_states(StringInfo drawing, const Workflow *workflow, const Traffic *traffic);
 static void draw_mermaid_state(StringInfo drawing, const Workflow *workflow, int state);
 static const char *mermaid_prefix(const Workflow *workflow, int state);
 static bool has_label(const WorkflowMove *move);
 static void draw_label(StringInfo drawing, const Workflow *workflow,
-					   const WorkflowMove *move);
+					   const WorkflowMove *move, const char *comma, const char *gap);
 
 PG_FUNCTION_INFO_V1(oms_to_mermaid);
 PG_FUNCTION_INFO_V1(oms_to_dot);
@@ -37,22 +52,25 @@ PG_FUNCTION_INFO_V1(oms_to_dot);
 Datum
 oms_to_mermaid(PG_FUNCTION_ARGS)
 {
-	Workflow   *workflow = PG_GETARG_WORKFLOW(0);
+	PG_RETURN_TEXT_P(cstring_to_text(oms_draw_mermaid(PG_GETARG_WORKFLOW(0), NULL)));
+}
+
+/*
+ * oms_draw_mermaid draws a Mermaid state diagram, and on it how much there is
+ * where, unless traffic is NULL.
+ */
+char *
+oms_draw_mermaid(const Workflow *workflow, const Traffic *traffic)
+{
 	StringInfoData drawing;
 
 	initStringInfo(&drawing);
 	appendStringInfoString(&drawing, "stateDiagram-v2");
-	for (int state = 0; state < workflow->nstates; state++)
-	{
-		const char *prefix = mermaid_prefix(workflow, state);
-		const char *name = oms_workflow_state_name(workflow, state);
-
-		if (*prefix != '\0')
-			appendStringInfo(&drawing, "\n    state \"%s\" as %s%s", name, prefix, name);
-	}
-
+	draw_mermaid_states(&drawing, workflow, traffic);
 	appendStringInfoString(&drawing, "\n    [*] --> ");
 	draw_mermaid_state(&drawing, workflow, workflow->initial);
+	if (traffic)
+		appendStringInfo(&drawing, " : " INT64_FORMAT "x", traffic->created);
 	for (int i = 0; i < workflow->nmoves; i++)
 	{
 		const WorkflowMove *move = oms_workflow_move(workflow, i);
@@ -61,9 +79,11 @@ oms_to_mermaid(PG_FUNCTION_ARGS)
 		draw_mermaid_state(&drawing, workflow, move->from);
 		appendStringInfoString(&drawing, " --> ");
 		draw_mermaid_state(&drawing, workflow, move->to);
-		if (has_label(move))
+		if (has_label(move) || traffic)
 			appendStringInfoString(&drawing, " : ");
-		draw_label(&drawing, workflow, move);
+		draw_label(&drawing, workflow, move, ", ", " ");
+		if (traffic)
+			appendStringInfo(&drawing, "%s" INT64_FORMAT "x", has_label(move) ? " " : "", traffic->moved[i]);
 	}
 	for (int state = 0; state < workflow->nstates; state++)
 	{
@@ -73,7 +93,27 @@ oms_to_mermaid(PG_FUNCTION_ARGS)
 		draw_mermaid_state(&drawing, workflow, state);
 		appendStringInfoString(&drawing, " --> [*]");
 	}
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(drawing.data, drawing.len));
+	return drawing.data;
+}
+
+/*
+ * draw_mermaid_states names the states whose names are no ids, or all, with
+ * how many rows are in each.
+ */
+static void
+draw_mermaid_states(StringInfo drawing, const Workflow *workflow, const Traffic *traffic)
+{
+	for (int state = 0; state < workflow->nstates; state++)
+	{
+		const char *prefix = mermaid_prefix(workflow, state);
+		const char *name = oms_workflow_state_name(workflow, state);
+
+		if (traffic)
+			appendStringInfo(drawing, "\n    state \"%s (" INT64_FORMAT ")\" as %s%s", name,
+							 traffic->in_state[state], prefix, name);
+		else if (*prefix != '\0')
+			appendStringInfo(drawing, "\n    state \"%s\" as %s%s", name, prefix, name);
+	}
 }
 
 /* draw_mermaid_state writes the id of a state. */
@@ -116,13 +156,10 @@ oms_to_dot(PG_FUNCTION_ARGS)
 	StringInfoData drawing;
 
 	initStringInfo(&drawing);
-	appendStringInfoString(&drawing,
-						   "digraph workflow {\n"
-						   "    node [shape=ellipse];\n"
-						   "    \"\" [shape=point];\n");
+	appendStringInfoString(&drawing, DOT_HEAD);
 	for (int state = 0; state < workflow->nstates; state++)
 		appendStringInfo(&drawing, "    \"%s\"%s;\n", oms_workflow_state_name(workflow, state),
-						 oms_workflow_is_final(workflow, state) ? " [shape=doublecircle]" : "");
+						 oms_workflow_is_final(workflow, state) ? DOT_FINAL : "");
 
 	appendStringInfo(&drawing, "    \"\" -> \"%s\";\n",
 					 oms_workflow_state_name(workflow, workflow->initial));
@@ -136,8 +173,8 @@ oms_to_dot(PG_FUNCTION_ARGS)
 		if (has_label(move))
 		{
 			appendStringInfoString(&drawing, " [label=\"");
-			draw_label(&drawing, workflow, move);
-			appendStringInfo(&drawing, "\"%s]", move->automatic ? ", style=dashed" : "");
+			draw_label(&drawing, workflow, move, ",\\n", "\\n");
+			appendStringInfo(&drawing, "\"%s]", move->automatic ? DOT_AUTOMATIC : "");
 		}
 		appendStringInfoString(&drawing, ";\n");
 	}
@@ -152,20 +189,22 @@ has_label(const WorkflowMove *move)
 	return move->automatic || move->nguards > 0 || move->nactions > 0;
 }
 
-/* draw_label writes "auto [guards] / actions"; no language needs escapes in it. */
+/*
+ * draw_label writes "auto [guards] / actions", with that between two names and
+ * that between the parts; no language needs escapes in it.
+ */
 static void
-draw_label(StringInfo drawing, const Workflow *workflow, const WorkflowMove *move)
+draw_label(StringInfo drawing, const Workflow *workflow, const WorkflowMove *move,
+		   const char *comma, const char *gap)
 {
 	if (move->automatic)
-		appendStringInfoString(drawing, "auto");
+		appendStringInfo(drawing, "auto%s", move->nguards > 0 ? gap : "");
 	for (int i = 0; i < move->nguards; i++)
-		appendStringInfo(drawing, "%s%s",
-						 i > 0 ? ", " : move->automatic ? " [" : "[",
-						 oms_workflow_guard(workflow, move, i));
+		appendStringInfo(drawing, "%s%s", i > 0 ? comma : "[", oms_workflow_guard(workflow, move, i));
 	if (move->nguards > 0)
 		appendStringInfoChar(drawing, ']');
+	if (move->nactions > 0 && (move->automatic || move->nguards > 0))
+		appendStringInfoString(drawing, gap);
 	for (int i = 0; i < move->nactions; i++)
-		appendStringInfo(drawing, "%s%s",
-						 i > 0 ? ", " : move->automatic || move->nguards > 0 ? " / " : "/ ",
-						 oms_workflow_action(workflow, move, i));
+		appendStringInfo(drawing, "%s%s", i > 0 ? comma : "/ ", oms_workflow_action(workflow, move, i));
 }

@@ -157,11 +157,11 @@ SELECT cmp_ok(pg_temp.held() - :held, '<=', 1::bigint, 'and none for good');
 CREATE TEMP TABLE tries (verb text, arguments text, state text, message text);	-- message: a regular expression
 -- stores that there are not
 INSERT INTO tries SELECT verb, format(arguments, quote_literal(name)), 'OM010', '^store ".*" does not exist$|^schema ".*" is not a store$' FROM (VALUES ('place_order', '%s, ''{}'''),
-	('cancel_lines', '%s, ''' || :'o' || ''''), ('split_fulfillment', '%s, ''' || :'f' || ''', ''[]'''), ('grant_store', '%s, ''postgres'', ''clerk'''), ('upgrade_store', '%s'), ('verify_store', '%s')) AS v(verb, arguments),
+	('cancel_lines', '%s, ''' || :'o' || ''''), ('split_fulfillment', '%s, ''' || :'f' || ''', ''[]'''), ('grant_store', '%s, ''postgres'', ''clerk'''), ('upgrade_store', '%s'), ('verify_store', '%s'), ('events_after', '%s'), ('begin_import', '%s'), ('to_mermaid', '%s, ''standard''')) AS v(verb, arguments),
 	unnest(ARRAY['', ' ', 'nowhere', 'SHOP', 'shop ', '"shop"', 'shop.orders', 'public', 'pg_catalog', 'oms', 'information_schema', 'pg_toast', repeat('x', 63), repeat('x', 100000), repeat('é', 40),
 		'shop''; DROP SCHEMA shop CASCADE; --', E'shop\nx', '%s', '$1', E'\u202e']) AS name;
 INSERT INTO tries SELECT verb, arguments, '22004', 'null' FROM (VALUES ('place_order', 'NULL, ''{}'''), ('place_order', '''shop'', NULL'), ('cancel_lines', 'NULL, ''' || :'o' || ''''), ('cancel_lines', '''shop'', NULL'),
-	('split_fulfillment', 'NULL, ''' || :'f' || ''', ''[]'''), ('split_fulfillment', '''shop'', NULL, ''[]'''), ('split_fulfillment', '''shop'', ''' || :'f' || ''', NULL'), ('upgrade_store', 'NULL'), ('verify_store', 'NULL'),
+	('split_fulfillment', 'NULL, ''' || :'f' || ''', ''[]'''), ('split_fulfillment', '''shop'', NULL, ''[]'''), ('split_fulfillment', '''shop'', ''' || :'f' || ''', NULL'), ('upgrade_store', 'NULL'), ('verify_store', 'NULL'), ('events_after', 'NULL'), ('begin_import', 'NULL'), ('to_mermaid', 'NULL, ''standard'''), ('to_mermaid', '''shop'', NULL'),
 	('grant_store', 'NULL, ''postgres'', ''clerk''')) AS v(verb, arguments);
 INSERT INTO tries VALUES
 	('create_store', 'NULL', '22004', 'needs a name'), ('create_store', '''''', '22004', 'needs a name'), ('create_store', '''shop''', '42P06', 'already exists'), ('create_store', '''oms''', '42P06', 'already exists'),
@@ -179,6 +179,7 @@ INSERT INTO tries VALUES
 	('place_order', '''shop'', ''{"channel": "\u0000"}''', '22P05', 'Unicode'), ('place_order', '''shop'', ''{''', '22P02', 'json'), ('place_order', '''shop'', ''''', '22P02', 'json'), ('place_order', '''shop'', ''NaN''', '22P02', 'json'),
 	('place_order', '''shop'', ''{"a": NaN}''', '22P02', 'json'), ('place_order', '''shop'', (repeat(''['', 1000000))::jsonb', '54001', 'stack depth'), ('place_order', '''shop'', ''{"total": 1e1000000}''', '22003', 'overflow|out of range'),
 	('place_order', '''shop'', convert_from(''\xff'', ''UTF8'')::jsonb', '22021', 'invalid byte sequence'), ('place_order', 'convert_from(''\x00'', ''UTF8''), ''{}''', '22021', 'invalid byte sequence'),
+	('to_mermaid', '''shop'', ''''', '22023', '^store "shop" has no workflow ""$'), ('to_mermaid', '''shop'', repeat(''x'', 100000)', '22023', '^store "shop" has no workflow "x{64}"$'), ('events_after', '''shop'', repeat(''1'', 100000)', '22023', '^"1{64}" is no position$'),
 	('uuid7_at', '''infinity''', '22008', 'out of range'), ('uuid7_at', '''-infinity''', '22008', 'out of range'), ('uuid7_at', '''1969-12-31 23:59:59+00''', '22008', 'out of range'), ('uuid7_at', '''294276-12-31''', '22008', 'out of range'),
 	('uuid7_at', '''2026-02-30''', '22008', 'out of range'), ('uuid7_at', '''x''', '22007', 'invalid input'), ('uuid7_at', 'NULL', '00000', NULL),
 	('allows', '''initial a'', ''a'', ''b''', '22023', 'has no state "b"'), ('allows', '''initial a'', ''A'', ''a''', '22023', 'has no state "A"'), ('allows', '''initial a'', ''a'', ''''', '22023', 'has no state ""'),

@@ -191,6 +191,9 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('oms.events_after', $$SELECT FROM oms.events_after('shop')$$, '42501 ok ok ok ok'),
 ('oms.begin_import', $$SELECT oms.begin_import('shop')$$, '42501 42501 42501 42501 ok'),
 ('oms.verify_store', $$SELECT FROM oms.verify_store('shop')$$, '42501 ok ok ok ok'),
+('oms.events_after', $$SELECT FROM oms.events_after('shop')$$, '42501 ok ok ok ok'),
+('oms.to_mermaid', $$SELECT oms.to_mermaid('shop', 'standard')$$, '42501 ok ok ok ok'),
+('oms.begin_import', $$SELECT oms.begin_import('shop')$$, '42501 42501 42501 42501 ok'),
 ('oms.grant_store', $$SELECT oms.grant_store('shop', 't_nobody', 'manager')$$, '42501 42501 42501 42501 ok'),
 ('oms.create_store', $$SELECT oms.create_store('another')$$, '42501 42501 42501 42501 ok');
 
