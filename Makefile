@@ -16,6 +16,7 @@
 #   make fuzz            libFuzzer against the workflow parser (SECONDS=60)
 #   make sqlsmith        made-up statements against a store (SECONDS=60)
 #   make installcheck    the same tests against the server PGHOST/PGPORT name
+#   make pictures        draw the workflows in docs/pictures anew (Graphviz)
 #   make indent          format the C sources
 
 EXTENSION = oms
@@ -188,7 +189,7 @@ endif
 check: private SHELL := /bin/true
 check: run-check
 
-.PHONY: check run-check asan valgrind coverage demo bench fuzz sqlsmith indent
+.PHONY: check run-check asan valgrind coverage demo bench fuzz sqlsmith pictures indent
 run-check:
 	@sh test/check $(PARTS)
 
@@ -206,6 +207,9 @@ fuzz:
 
 sqlsmith:
 	@sh test/fuzz/sqlsmith $(SECONDS)
+
+pictures:
+	@sh test/pictures
 
 indent:
 	@sh test/indent

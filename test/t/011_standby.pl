@@ -62,6 +62,7 @@ for my $sql (
 	'SELECT oms.workflow_is_readable(definition) FROM shop.workflows',
 	'SELECT count(*) FROM shop.orders WHERE id >= oms.uuid7_at(now() - interval \'1 day\')',
 	'SELECT * FROM oms.layout_repairs(\'shop\')',
+	'SELECT shop.to_mermaid(\'ship\')',
 	'SELECT * FROM oms.events_after(\'shop\', NULL, 100000)',
 	map { "SELECT * FROM shop.$_ ORDER BY 1, 2" } 'order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'order_timeline')
 {
