@@ -20,6 +20,7 @@
 
 #include "oms.h"
 #include "payment.h"
+#include "queue.h"
 #include "transition.h"
 #include "uuid7.h"
 
@@ -233,6 +234,22 @@ require_amount(TriggerData *trigger)
 }
 
 /*
+ * stand_in_line waits for whoever is recording the same reference: of two who
+ * look at once neither would find the other's row, and one end in 23505.
+ */
+static void
+stand_in_line(Store *store, TupleDesc tupdesc, HeapTuple row)
+{
+	char	   *payment = SPI_getvalue(row, tupdesc, SPI_fnumber(tupdesc, "payment_id"));
+	char	   *kind = SPI_getvalue(row, tupdesc, SPI_fnumber(tupdesc, "kind"));
+	char	   *outcome = SPI_getvalue(row, tupdesc, SPI_fnumber(tupdesc, "outcome"));
+	char	   *gateway_ref = SPI_getvalue(row, tupdesc, SPI_fnumber(tupdesc, "gateway_ref"));
+
+	if (payment && kind && outcome)
+		(void) oms_stand_in_line(store, QUEUE_TRANSACTION, psprintf("%s %s %s", payment, kind, outcome), gateway_ref);
+}
+
+/*
  * oms_guard_transaction judges a transaction BEFORE it is written; a replay is
  * left out.  A request has a reference, so that it can be answered.
  */
@@ -255,7 +272,8 @@ oms_guard_transaction(Store *store, TriggerData *trigger)
 		return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, 1, &gateway_ref,
 										 (Datum[]) {CStringGetTextDatum(oms_uuid_out(&id))}, (bool[]) {false});
 	}
-	if (!is_anonymous && oms_is_payment_replay(store, trigger))
-		return NULL;
-	return trigger->tg_trigtuple;
+	if (is_anonymous)
+		return trigger->tg_trigtuple;
+	stand_in_line(store, tupdesc, trigger->tg_trigtuple);
+	return oms_is_payment_replay(store, trigger) ? NULL : trigger->tg_trigtuple;
 }

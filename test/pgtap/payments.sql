@@ -296,6 +296,13 @@ SET ROLE t_clerk;
 SELECT is((pg_temp.fault(statement)).state, '42501', 'a clerk: ' || statement) FROM (VALUES ('UPDATE shop.payments SET captured = 5'), ('INSERT INTO shop.payments (order_id, method, amount, captured) VALUES (oms.uuid7(), ''x'', 1, 1)'),
 	('UPDATE shop.payment_transactions SET amount = 1'), ('DELETE FROM shop.payment_transactions'), ('DELETE FROM shop.payments')) AS v(statement);
 RESET ROLE;
+-- a gateway worker locks requests, by a right to a column that it cannot use
+SELECT pg_temp.do(:'p', 'capture', 20, 'w', 'requested');
+GRANT UPDATE (reason) ON shop.payment_transactions TO t_clerk;
+SET ROLE t_clerk;
+SELECT is((SELECT count(*) FROM (SELECT t.id FROM shop.payments p JOIN shop.payment_transactions t ON t.payment_id = p.id WHERE p.open_requests > 0 AND p.id = :'p' AND t.outcome = 'requested' FOR UPDATE OF t SKIP LOCKED) r), 1::bigint, 'a worker locks a request');
+SELECT is((pg_temp.fault('UPDATE shop.payment_transactions SET reason = ''x''')).state, 'OM005', 'and cannot change it');
+RESET ROLE;
 SET ROLE t_reader;
 SELECT is((pg_temp.fault(statement)).state, state, 'a reader: ' || statement) FROM (VALUES ('SELECT count(*) FROM shop.payments, shop.payment_transactions, shop.refunds_due', 'ok'),
 	('INSERT INTO shop.payments (order_id, method, amount) VALUES (oms.uuid7(), ''x'', 1)', '42501'), ('INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount) VALUES (oms.uuid7(), ''sale'', ''succeeded'', 1)', '42501')) AS v(statement, state);
