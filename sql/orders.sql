@@ -261,7 +261,7 @@ BEGIN
 	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created, moved and imported';
 	COMMENT ON COLUMN order_events.reason IS 'Of created, moved and imported the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
 	COMMENT ON COLUMN order_events.actor IS 'Who did it: setting oms.actor, else the user';
-	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; shorted, canceled_units {line, quantity}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}';
+	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; shorted, canceled_units {line, quantity}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}; moved by oms.replace_workflow {workflow: name}, otherwise NULL';
 	COMMENT ON SEQUENCE order_events_id_seq IS 'Numbers the events';
 END
 $layout$;

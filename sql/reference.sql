@@ -32,7 +32,7 @@ BEGIN
 	COMMENT ON TABLE workflows IS 'The state machines that orders and fulfillments follow; an edit is in force in every session at its next statement';
 	COMMENT ON COLUMN workflows.name IS 'Key, chosen by people; never changes (OM006); orders, fulfillments, channels and methods point to it';
 	COMMENT ON COLUMN workflows.entity IS 'What follows it, order or fulfillment; never changes (OM006)';
-	COMMENT ON COLUMN workflows.definition IS 'The text that people edit. It is saved only if it can be read (22P02, 54000), all its guards and actions exist, and no row is in a state that it lacks (OM004)';
+	COMMENT ON COLUMN workflows.definition IS 'The text that people edit. It is saved only if it can be read (22P02, 54000), all its guards and actions exist, oms.lint finds no error, and no row is in a state that it lacks (OM004); oms.replace_workflow has rows follow';
 	COMMENT ON COLUMN workflows.description IS 'What it is for, in words for people';
 	COMMENT ON COLUMN workflows.revision IS 'How often it has been saved, the first time included; counted by the engine';
 

@@ -148,6 +148,10 @@ static const Rule rules[] = {
 	" WHEN o.authorized > 0 THEN 'authorized' WHEN o.placed_at IS NOT NULL AND o.total = 0 THEN 'paid' ELSE 'unpaid' END)"},
 	{"every workflow can be read",
 	"SELECT w.name FROM @.workflows w WHERE NOT oms.workflow_is_readable(w.definition)"},
+	{"every workflow is sound",
+		"SELECT w.name, l.message FROM @.workflows w,"
+		" oms.lint(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END, w.entity) l"
+	" WHERE l.severity = 'error'"},
 	{"every row is in a state of its workflow",
 		"WITH s AS MATERIALIZED (SELECT w.name, w.entity, s.state FROM @.workflows w,"
 		" oms.states(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) s)"

@@ -278,7 +278,7 @@ find_unknown(Lint *lint, bool actions)
 			oms_lint_subject(lint->report, "%s -> %s", oms_lint_state(lint, move->from), oms_lint_state(lint, move->to));
 			oms_lint_say(lint->report, "%s \"%s\" is not built in", actions ? "action" : "guard", word);
 			if (oms_lint_is_reached(lint, move->from))
-				oms_lint_say_path(lint, &lint->graph, NODE(move->from, 0), -1);
+				oms_lint_say_path(lint, &lint->graph, NODE(move->from, 0), move->to);
 			oms_lint_say(lint->report, ": correct the name, or create a function of this name");
 		}
 	}

@@ -147,6 +147,8 @@ UPDATE shop.fulfillments SET status = 'left' WHERE order_id = :'twice';
 SELECT is(f.state || ' ' || f.message, format('OM002 fulfillment "%s" cannot move from "left" to "gone": it has nothing to issue', number), 'goods that left do not leave again')
 FROM shop.fulfillments, pg_temp.fault(format('UPDATE shop.fulfillments SET status = ''gone'' WHERE id = %L', id)) AS f WHERE order_id = :'twice' AND location = 'a';
 SELECT is((pg_temp.fault(format('UPDATE shop.fulfillments SET status = ''gone'' WHERE order_id = %L', :'twice'))).state, 'OM002', 'nor do those of two parcels');
+SELECT is((SELECT violations FROM oms.verify_store('shop') WHERE rule = 'every workflow is sound'), 1::bigint, 'verify_store names such a workflow');
+UPDATE shop.workflows SET definition = 'initial open; open -> left do issue; left -> gone; final gone' WHERE name = 'twice';
 INSERT INTO shop.workflows (name, entity, definition) VALUES ('again', 'order', 'initial draft; draft -> placed do reserve; placed -> placed_again do reserve; placed_again -> gone do release; final gone');
 INSERT INTO shop.channels (code, name, order_workflow) VALUES ('again', 'Again', 'again');
 SELECT pg_temp.draft('A-1', 'sku35', 'again') AS draft \gset

@@ -78,10 +78,10 @@ INSERT INTO faulty (entity, definition, severity, expected) VALUES
 ('order', 'initial draft; draft -> placed do reserve; placed -> done when fulfilled; final done', 'warning', 'cannot_release placed (draft -> placed)'),
 ('order', 'initial draft; draft -> placed do reserve; placed -> done when fulfilled; placed -> gone when all_canceled do release; final done, gone', 'warning', 'cannot_release placed (draft -> placed)'),
 -- names that are not built in
-('order', 'initial a; a -> b when weather_is_fine; final b', 'warning', 'unknown_guard a -> b (a)'),
-('order', 'initial a; a -> b -> a; b -> c when order_unheld do issue, confirm; final c', 'warning', 'unknown_guard b -> c (a -> b); unknown_action b -> c (a -> b)'),
-('fulfillment', 'initial a; a -> b when unheld, order_unheld do issue, sing; a -> c when unheld do release, sing; a -> d do reroute; final b, c, d', 'warning', 'unknown_guard a -> b (a); unknown_action a -> b (a)'),
-(NULL, 'initial a; a -> b when unheld, order_unheld, payble do issue, reserve, shout; final b', 'warning', 'unknown_guard a -> b (a); unknown_action a -> b (a)'),
+('order', 'initial a; a -> b when weather_is_fine; final b', 'warning', 'unknown_guard a -> b (a -> b)'),
+('order', 'initial a; a -> b -> a; b -> c when order_unheld do issue, confirm; final c', 'warning', 'unknown_guard b -> c (a -> b -> c); unknown_action b -> c (a -> b -> c)'),
+('fulfillment', 'initial a; a -> b when unheld, order_unheld do issue, sing; a -> c when unheld do release, sing; a -> d do reroute; final b, c, d', 'warning', 'unknown_guard a -> b (a -> b); unknown_action a -> b (a -> b)'),
+(NULL, 'initial a; a -> b when unheld, order_unheld, payble do issue, reserve, shout; final b', 'warning', 'unknown_guard a -> b (a -> b); unknown_action a -> b (a -> b)'),
 (NULL, 'initial a; a -> b; x -> b do shout; final b', 'warning', 'unreachable_state x; unknown_action x -> b');
 
 SELECT is(pg_temp.faults(definition, entity, severity), expected, format('%s %s', coalesce(entity, 'any'), definition)) FROM faulty ORDER BY n;

@@ -268,7 +268,7 @@ sub expected
 	my %known_actions = map { $_ => 1 } map { @$_ } $w->{entity} ? ($actions{ $w->{entity} }) : values %actions;
 	for my $move (@{ $w->{moves} })
 	{
-		my $at = $plain{"at $move->{from}"} // '';
+		my $at = defined $plain{"at $move->{from}"} ? $plain{"at $move->{from}"} + 1 : '';
 		$unknown{"guard $_"} //= [ "unknown_guard $move->{from} -> $move->{to}", $at ] for grep { !$known{$_} } @{ $move->{guards} };
 		$unknown{"action $_"} //= [ "unknown_action $move->{from} -> $move->{to}", $at ] for grep { !$known_actions{$_} } @{ $move->{actions} };
 	}
@@ -304,7 +304,7 @@ sub shows
 	}
 	return $walk[-1] eq $subject && grep { is_held($_) } keys %stock if $code =~ /_leak$|^cannot_/;
 	return $walk[-2] eq $subject if $code eq 'final_with_exit';
-	return $walk[-1] eq (split / /, $subject)[0] if $code =~ /^unknown_/;
+	return $subject eq "$walk[-2] -> $walk[-1]" if $code =~ /^unknown_/;
 	return $walk[-1] eq $subject;
 }
 
