@@ -110,6 +110,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	fulfillments \
 	payments \
 	views \
+	process \
 	order \
 	follow \
 	import \

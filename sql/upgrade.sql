@@ -96,9 +96,14 @@ FROM oms.layout_wrappers(store) w
 		CASE WHEN p.oid IS NULL OR obj_description(p.oid, 'pg_proc') IS NULL
 			THEN format('COMMENT ON FUNCTION %I.%s IS %L', store, w.signature, w.comment) END) AS statement) repair
 WHERE repair.statement <> ''
+UNION ALL
+-- of those views some call functions of the extension
+SELECT 'view', v.name, v.statement
+FROM oms.layout_process_views(store) v
+WHERE NOT EXISTS (SELECT FROM relations r WHERE r.relation = v.name)
 ORDER BY 1, 2
 $layout$;
-COMMENT ON FUNCTION oms.layout_repairs(text) IS 'What a store lacks of what it was made with, and the statements that make it again: column compiled, defaults, triggers and whether they are enabled, functions, and the comments on them';
+COMMENT ON FUNCTION oms.layout_repairs(text) IS 'What a store lacks of what it was made with, and the statements that make it again: column compiled, defaults, triggers and whether they are enabled, functions, and the comments on them, views that call functions of the extension';
 
 CREATE FUNCTION oms.layout_repair(store text) RETURNS SETOF text
 LANGUAGE plpgsql

@@ -56,15 +56,17 @@ SELECT set_eq($$ SELECT c.relname::text, t.tgname::text FROM pg_trigger t JOIN p
 SELECT set_eq($$
 	SELECT CASE WHEN t.oid IS NOT NULL THEN 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass
 		WHEN d.oid IS NOT NULL THEN 'default ' || d.adrelid::regclass || '.' || (SELECT attname FROM pg_attribute WHERE attrelid = d.adrelid AND attnum = d.adnum)
+		WHEN r.oid IS NOT NULL THEN 'view ' || r.ev_class::regclass
 		WHEN x.refobjid IS NOT NULL THEN 'column ' || x.objid::regclass || '.' || (SELECT attname FROM pg_attribute WHERE attrelid = x.objid AND attnum = x.objsubid)
 		END
 	FROM pg_depend x JOIN pg_depend member ON member.deptype = 'e' AND (member.classid, member.objid) = (x.refclassid, x.refobjid) AND member.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'oms')
 		LEFT JOIN pg_trigger t ON t.oid = x.objid AND x.classid = 'pg_trigger'::regclass
+		LEFT JOIN pg_rewrite r ON r.oid = x.objid AND x.classid = 'pg_rewrite'::regclass
 		LEFT JOIN pg_attrdef d ON d.oid = x.objid AND x.classid = 'pg_attrdef'::regclass
 	WHERE x.classid NOT IN ('pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass) $$,
 	$$ SELECT 'trigger ' || name || ' on shop.' || relation FROM oms.layout_triggers()
 		UNION ALL SELECT 'default shop.' || relation || '.' || attribute FROM oms.layout_column_defaults()
-		UNION ALL VALUES ('column shop.workflows.compiled'), ('default shop.workflows.compiled') $$,
+		UNION ALL VALUES ('column shop.workflows.compiled'), ('default shop.workflows.compiled'), ('view shop.workflow_paths'), ('view shop.workflow_conformance') $$,
 	'what DROP EXTENSION CASCADE takes from a store is what the lists say');
 
 -- ---- one thing after another gets lost
@@ -136,6 +138,7 @@ SELECT pg_temp.damage(s, '^the store''s functions, defaults and column compiled 
 	'ALTER TABLE shop.stock_movements ALTER COLUMN actor DROP DEFAULT',
 	'ALTER TABLE shop.workflows DROP COLUMN compiled']) AS s;
 SELECT pg_temp.damage(s, '^the store''s functions, defaults and column compiled are there: 1$', '^P0001') FROM unnest(ARRAY[
+	'DROP VIEW shop.workflow_paths',
 	'DROP FUNCTION shop.cancel_lines(uuid, jsonb, text)',
 	'COMMENT ON FUNCTION shop.split_fulfillment(uuid, jsonb) IS NULL',
 	'CREATE OR REPLACE FUNCTION shop.cancel_lines(order_id uuid, lines jsonb DEFAULT NULL, reason text DEFAULT NULL) RETURNS bigint LANGUAGE sql AS ''SELECT 0::bigint''']) AS s;

@@ -64,7 +64,8 @@ for my $sql (
 	'SELECT * FROM oms.layout_repairs(\'shop\')',
 	'SELECT shop.to_mermaid(\'ship\')',
 	'SELECT * FROM oms.events_after(\'shop\', NULL, 100000)',
-	map { "SELECT * FROM shop.$_ ORDER BY 1, 2" } 'order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'order_timeline')
+	map { "SELECT * FROM shop.$_ ORDER BY 1, 2" } 'order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'order_timeline',
+	'workflow_paths', 'workflow_dwell', 'workflow_conformance')
 {
 	my ($here, $there) = map { $_->run($sql)->{rows} } $reader, $admin;
 	is_deeply($here, $there, "the standby answers as the primary does: $sql");
