@@ -117,6 +117,7 @@ CREATE FUNCTION pg_temp.bend() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.
 CREATE TRIGGER z_bend BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION pg_temp.bend();
 SELECT is((pg_temp.fault($$ SELECT oms.replace_workflow('shop', 'standard', replace(definition, 'moving', 'going'), '{"moving": "going"}') FROM shop.workflows WHERE name = 'standard' $$)).state, 'OM001', 'a trigger of a user''s cannot send rows elsewhere meanwhile');
 DROP TRIGGER z_bend ON shop.orders;
+SELECT is(oms.tick('shop'), 4::bigint, 'but by the next tick');
 SELECT pg_temp.sound('in the end');
 
 -- ---- many at once: a fixed number of statements
