@@ -65,6 +65,7 @@ OBJS = $(patsubst %,src/%.o, \
 	hold \
 	payment \
 	transactions \
+	requests \
 	ledger \
 	credit \
 	event \

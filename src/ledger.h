@@ -65,6 +65,9 @@ extern void oms_ledger_write_events(const Ledger *ledger);
 extern void oms_ledger_write_payments(const Ledger *ledger);
 extern void oms_ledger_write_orders(const Ledger *ledger);
 
+/* requests.c */
+extern void oms_ledger_add_requests(Ledger *ledger);
+
 /* transactions.c */
 extern int	oms_compare_ids(const void *a, const void *b);
 extern Payment *oms_payment_of(const Ledger *ledger, const Transaction *row);

@@ -209,6 +209,8 @@ static void
 parse_payments(OrderDocument *doc)
 {
 	const FieldValue *payments = &doc->fields[DOC_PAYMENTS];
+	Datum		most = DirectFunctionCall1(int8_numeric, Int64GetDatum(MAX_TOTAL));
+	Datum		sum = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
 
 	if (payments->is_set)
 		doc->npayments = oms_array_length(payments->container, "payments", 100);
@@ -223,6 +225,9 @@ parse_payments(OrderDocument *doc)
 		if (!DatumGetBool(DirectFunctionCall2(numeric_gt, payment[PAYMENT_AMOUNT].number,
 											  DirectFunctionCall1(int4_numeric, Int32GetDatum(0)))))
 			oms_document_fault(path, "amount", "must be more than 0");
+		sum = DirectFunctionCall2(numeric_add, sum, payment[PAYMENT_AMOUNT].number);
+		if (DatumGetBool(DirectFunctionCall2(numeric_gt, sum, most)))
+			oms_document_fault(path, "amount", psprintf("the payments would come to more than " INT64_FORMAT, MAX_TOTAL));
 	}
 }
 

@@ -58,6 +58,7 @@ INSERT INTO keys VALUES ('channel', 'code'), ('external_ref', 'reference'), ('or
 	('lines[1].pickup_location', 'code'), ('lines[1].ship_to', 'address'), ('lines[1].ship_group', 'word'), ('lines[1].attributes', 'attributes'),
 	('charges[0]', 'element'), ('charges[0].kind', 'code'), ('charges[0].label', 'text'), ('charges[0].amount', 'money'), ('charges[0].tax', 'money'),
 	('holds[0]', 'element'), ('holds[0].kind', 'code'), ('holds[0].reason', 'text'), ('holds[0].expires_at', 'time'),
+	('payments[0]', 'element'), ('payments[0].method', 'word'), ('payments[0].kind', 'code'), ('payments[0].amount', 'price'), ('payments[0].gateway_ref', 'reference'),
 	('ship_to.country', 'code'), ('ship_to.latitude', 'degrees'), ('lines[1].ship_to.longitude', 'degrees');
 INSERT INTO keys SELECT 'bill_to.' || key, 'text' FROM unnest(ARRAY['name', 'company', 'line1', 'line2', 'city', 'region', 'postal_code', 'phone', 'email']) AS key;
 
@@ -79,6 +80,7 @@ BEGIN
 		WHEN 'integer' THEN jsonb_typeof(v) = 'number' AND v::numeric = trunc(v::numeric) AND v::numeric BETWEEN -2147483648 AND 2147483647
 		WHEN 'quantity' THEN v = ANY (ARRAY['1', '2147483648']::jsonb[]) WHEN 'parent' THEN v = '1' WHEN 'discount' THEN v = ANY (ARRAY['0', '1', '0.5']::jsonb[])
 		WHEN 'money' THEN v = ANY (ARRAY['0', '1', '0.5', '2147483648', '1000000000001']::jsonb[])
+		WHEN 'price' THEN v = ANY (ARRAY['1', '0.5', '2147483648', '1000000000001']::jsonb[])
 		WHEN 'degrees' THEN jsonb_typeof(v) = 'number' AND abs(v::numeric) <= 90
 		WHEN 'attributes' THEN v = ANY (ARRAY['{}', '{"": 1}', '{"a": {}}']::jsonb[]) WHEN 'address' THEN v = '{}' WHEN 'array' THEN v = '[]' WHEN 'lines' THEN v = '[]' ELSE false END;
 END $$;
@@ -88,7 +90,8 @@ CREATE FUNCTION pg_temp.template() RETURNS jsonb LANGUAGE sql AS $$ SELECT '{"ch
 CREATE FUNCTION pg_temp.call(document jsonb) RETURNS text LANGUAGE sql AS $$ SELECT format('SELECT * FROM oms.place_order(''shop'', %L)', $1) $$;
 -- the template with a value at a path; total goes, unless it is what is tried
 CREATE FUNCTION pg_temp.document(path text, v jsonb) RETURNS jsonb LANGUAGE sql
-AS $$ SELECT jsonb_set(CASE $1 WHEN 'total' THEN pg_temp.template() ELSE pg_temp.template() - 'total' END, string_to_array(translate(replace($1, '[', '.'), ']', ''), '.'), $2) $$;
+AS $$ SELECT jsonb_set(CASE WHEN $1 = 'total' THEN pg_temp.template() WHEN $1 LIKE 'payments[%' THEN pg_temp.template() - 'total' || '{"payments": [{"method": "card", "kind": "sale", "amount": 1}]}'
+	ELSE pg_temp.template() - 'total' END, string_to_array(translate(replace($1, '[', '.'), ']', ''), '.'), $2) $$;
 
 
 SELECT is((pg_temp.attempt(pg_temp.call(pg_temp.template()))).state, '00000', 'the document as such is good');
@@ -127,6 +130,8 @@ INSERT INTO sizes VALUES
 	('100,001 lines', 'lines: has 100001 elements, more than 10000', pg_temp.document('lines', pg_temp.many('{"sku": "sku1", "quantity": 1, "unit_price": 1}', 100001))),
 	('10,001 charges', 'charges: has 10001 elements, more than 10000', pg_temp.document('charges', pg_temp.many('{"kind": "fee", "amount": 1}', 10001))),
 	('101 holds', 'holds: has 101 elements, more than 100', pg_temp.document('holds', pg_temp.many('{"kind": "manual"}', 101))),
+	('101 payments', 'payments: has 101 elements, more than 100', pg_temp.document('payments', pg_temp.many('{"method": "card", "kind": "sale", "amount": 1}', 101))),
+	('more money than can be counted', 'payments[1].amount: the payments would come to more than 999999999999999', pg_temp.document('payments', pg_temp.many('{"method": "card", "kind": "sale", "amount": 999999999999999}', 2))),
 	('a line number 10,000 times', 'lines[1].line: line 7 is there twice', pg_temp.document('lines', pg_temp.many('{"sku": "sku1", "quantity": 1, "unit_price": 1, "line": 7}', 10000))),
 	('a total that no column holds', 'lines[999].unit_price: the order would come to more than 999999999999999', pg_temp.document('lines', pg_temp.many('{"sku": "sku1", "quantity": 1000000000000, "unit_price": 1}', 1000))),
 	('a key with 100,000 keys', 'ship_to.k1: unknown key', pg_temp.document('ship_to', (SELECT jsonb_object_agg('k' || n, n) FROM generate_series(1, 100000) n))),
