@@ -79,6 +79,20 @@ is($keeper->state("UPDATE northwind.fulfillments SET status = 'delivered' WHERE 
 is($keeper->value(qq(SELECT number || ' ' || status FROM northwind.place_order('{"channel": "sales", "currency": "USD", "lines": [{"sku": "1", "quantity": 1, "unit_price": 18}]}'))), 'NW-11078 confirmed', 'the next order has the next number');
 is(Session::violations($keeper, 'northwind'), '', 'verify_store is clean');
 
-$_->close for $keeper, $admin;
+# ---- another session works while an import is open, by the rules
+
+my $other = Session->new($node, 'wholesale', 'keeper');
+my $past = "INSERT INTO northwind.orders (channel, currency, status, closed_at) VALUES ('sales', 'USD', 'canceled', '1996-01-01')";
+$keeper->run("BEGIN; SELECT northwind.begin_import(); $past");
+is($other->state($past), 'OM001', 'another session of the same owner does not import');
+is($other->value(q(SELECT status FROM northwind.place_order('{"channel": "sales", "currency": "USD", "lines": [{"sku": "1", "quantity": 1, "unit_price": 18}]}'))), 'confirmed', 'and places orders meanwhile');
+$other->send("BEGIN; SELECT northwind.begin_import(); $past; COMMIT");
+$admin->await_waiting($other);
+$keeper->run('ROLLBACK');
+is($other->result->{state}, undef, 'its own import waits for the first to end');
+is($keeper->value("SELECT count(*) FROM northwind.orders WHERE status = 'canceled' AND units = 0"), 1, 'of which nothing is left');
+is(Session::violations($keeper, 'northwind'), '', 'verify_store is clean');
+
+$_->close for $keeper, $admin, $other;
 $node->stop;
 done_testing();
