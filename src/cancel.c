@@ -106,7 +106,7 @@ oms_cancel_lines(PG_FUNCTION_ARGS)
 		oms_document_fault("order_id", NULL, psprintf("unknown order \"%s\"", oms_uuid_out(order_id)));
 	oms_become_owner(store, &scope);
 	if (reason && oms_run(store, &find_reason, (Datum[]) {CStringGetTextDatum(reason)}) == 0)
-		oms_document_fault("reason", NULL, psprintf("unknown reason \"%s\"", reason));
+		oms_document_fault("reason", NULL, psprintf("unknown reason \"%s\"", oms_clip(reason)));
 	ids = oms_array(UUIDOID, 1);
 	oms_array_add_uuid(ids, order_id);
 	orders = oms_lock_orders(store, ids);

@@ -220,7 +220,7 @@ refuse_move(Relation rel, int column, const Workflow *workflow, const char *from
 			(errcode(ERRCODE_OMS_ILLEGAL_MOVE),
 			 errmsg("\"%s\" of table \"%s\" cannot move from \"%s\" to \"%s\"",
 					NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname),
-					RelationGetRelationName(rel), from, to),
+					RelationGetRelationName(rel), oms_clip(from), oms_clip(to)),
 			 open.len == 0 ? errhint("No move leaves this state.") : errhint("From there it can move to %s.", open.data),
 			 errtablecol(rel, column)));
 }
@@ -343,7 +343,7 @@ judge_new(TriggerData *trigger, const Workflow *workflow, int column)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_ILLEGAL_MOVE),
 				 errmsg("\"%s\" of table \"%s\" cannot begin in \"%s\", only in \"%s\"", NameStr(attribute->attname),
-						RelationGetRelationName(rel), status ? status : "", initial),
+						RelationGetRelationName(rel), status ? oms_clip(status) : "", initial),
 				 errhint("Insert the row there, or leave \"%s\" out, and move it by UPDATE.", NameStr(attribute->attname)),
 				 errtablecol(rel, column)));
 	return row;

@@ -447,7 +447,7 @@ judge_insert(Case *c)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_ILLEGAL_MOVE),
 					 errmsg("%s \"%s\" cannot begin in \"%s\", only in \"%s\"",
-							oms_entity_name(c->entity), row_name(c), status, initial),
+							oms_entity_name(c->entity), row_name(c), oms_clip(status), initial),
 					 errdetail("\"%s\" is the initial state of workflow \"%s\".", initial, machine->name),
 					 errhint("Insert it there, or leave the status out, and move it by UPDATE."),
 					 errtablecol(c->rel, c->shape->number[c->status])));
@@ -501,7 +501,7 @@ refuse_move(const Case *c, const Machine *machine, const char *from, const char 
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_ILLEGAL_MOVE),
 			 errmsg("%s \"%s\" cannot move from \"%s\" to \"%s\"", oms_entity_name(c->entity),
-					row_name(c), from, to),
+					row_name(c), from, oms_clip(to)),
 			 errdetail("It is in state \"%s\" of workflow \"%s\".", from, machine->name),
 			 open.len == 0 ? errhint("No move leaves this state.")
 			 : errhint("From there it can move to %s.", open.data),

@@ -17,7 +17,6 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/resowner.h"
 
@@ -59,7 +58,7 @@ entity_argument(const char *name)
 		return ENTITY_FULFILLMENT;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown entity \"%.*s\"", pg_mbcliplen(name, strlen(name), 64), name),
+			 errmsg("unknown entity \"%s\"", oms_clip(name)),
 			 errhint("The entities are order and fulfillment.")));
 }
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -17,6 +18,9 @@
 #include "plan.h"
 #include "shape.h"
 #include "store.h"
+
+/* bytes of a caller's text that a message repeats */
+#define MOST_REPEATED 64
 
 PG_MODULE_MAGIC;
 
@@ -57,6 +61,17 @@ oms_current_actor(void)
 	if (oms_actor_setting && oms_actor_setting[0] != '\0')
 		return oms_actor_setting;
 	return GetUserNameFromId(GetUserId(), false);
+}
+
+/*
+ * oms_clip returns as much of what a caller gave as a message should repeat.
+ */
+const char *
+oms_clip(const char *text)
+{
+	int			length = strlen(text);
+
+	return length <= MOST_REPEATED ? text : pnstrdup(text, pg_mbcliplen(text, length, MOST_REPEATED));
 }
 
 /*

@@ -30,5 +30,6 @@
 extern PGDLLIMPORT char *oms_actor_setting;
 
 extern const char *oms_current_actor(void);
+extern const char *oms_clip(const char *text);
 
 #endif							/* OMS_H */

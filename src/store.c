@@ -115,9 +115,9 @@ namespace_argument(FunctionCallInfo fcinfo, int required)
 	if (!OidIsValid(namespace_oid))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_UNKNOWN_STORE),
-				 errmsg("store \"%s\" does not exist", name),
+				 errmsg("store \"%s\" does not exist", oms_clip(name)),
 				 errhint("Create it with SELECT oms.create_store(%s).",
-						 quote_literal_cstr(name))));
+						 quote_literal_cstr(oms_clip(name)))));
 #if PG_VERSION_NUM >= 160000
 	allowed = object_aclcheck(NamespaceRelationId, namespace_oid, GetUserId(), ACL_USAGE);
 #else

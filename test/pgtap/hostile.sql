@@ -230,6 +230,14 @@ SELECT is((SELECT string_agg(p.oid::regprocedure::text, ' ' ORDER BY 1) FROM pg_
 SELECT is((SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'shop'::regnamespace AND proname NOT IN (SELECT verb FROM tries)), NULL, 'and those of the store are these');
 SELECT is((SELECT string_agg(a, ' ') FROM unnest(ARRAY['', ', NULL']) AS a, pg_temp.attempt('SELECT shop.place_order(NULL)') AS x WHERE x.state <> '22004'), NULL, 'which refuse as they do');
 
+-- ---- what a message repeats of a long text
+
+SELECT is((SELECT message FROM pg_temp.attempt(statement)), message, 'at most 64 bytes: ' || left(statement, 40)) FROM (VALUES
+	('SELECT oms.verify_store(repeat(''ä'', 100000))', format('store "%s" does not exist', repeat('ä', 32))),
+	(format('SELECT oms.cancel_lines(''shop'', %L, NULL, repeat(''x'', 100000))', :'o'), format('reason: unknown reason "%s"', repeat('x', 64))),
+	('UPDATE shop.orders SET status = repeat(''ä'', 100000)', format('order "S-1000" cannot move from "confirmed" to "%s"', repeat('ä', 32))),
+	('INSERT INTO shop.orders (number, channel, currency, status) VALUES (''L-1'', ''web'', ''EUR'', repeat(''x'', 100000))', format('order "L-1" cannot begin in "%s", only in "draft"', repeat('x', 64)))) AS v(statement, message);
+
 -- ---- arguments of triggers, settings, and plain SQL
 
 CREATE TABLE shop.ticket (status text);
