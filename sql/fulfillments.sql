@@ -32,7 +32,7 @@ BEGIN
 	CREATE INDEX ON fulfillments (location);
 	CREATE INDEX fulfillments_reserved ON fulfillments (location) WHERE stock_state = 'reserved';
 	-- what oms.tick looks at: the predicate is written there too
-	CREATE INDEX fulfillments_open ON fulfillments (created_at)
+	CREATE INDEX fulfillments_open ON fulfillments (created_at, id)
 		WHERE stock_state = 'reserved' OR stock_state = 'issued' AND delivered_at IS NULL;
 	CREATE INDEX ON fulfillments (pickup_location) WHERE pickup_location IS NOT NULL;
 	CREATE INDEX ON fulfillments (method);

@@ -66,7 +66,7 @@ BEGIN
 	-- stay on their page and leave the indexes alone (HOT)
 	CREATE INDEX ON orders (workflow);
 	CREATE INDEX orders_on_credit ON orders (customer_id) WHERE credit_approved AND closed_at IS NULL;
-	CREATE INDEX orders_open ON orders (ordered_at) WHERE closed_at IS NULL;
+	CREATE INDEX orders_open ON orders (ordered_at, id) WHERE closed_at IS NULL;
 	CREATE INDEX ON orders (status_reason) WHERE status_reason IS NOT NULL;
 	CREATE INDEX ON orders (source_order_id) WHERE source_order_id IS NOT NULL;
 	CREATE INDEX ON orders (ship_to_id) WHERE ship_to_id IS NOT NULL;
@@ -221,7 +221,7 @@ BEGIN
 		released_by text
 	);
 	CREATE INDEX ON order_holds (order_id);
-	CREATE INDEX order_holds_expiring ON order_holds (expires_at) WHERE released_at IS NULL AND expires_at IS NOT NULL;
+	CREATE INDEX order_holds_expiring ON order_holds (expires_at, id) WHERE released_at IS NULL AND expires_at IS NOT NULL;
 	COMMENT ON TABLE order_holds IS 'What an order waits for: insert a row to hold it, set released_at to let it go on';
 	COMMENT ON COLUMN order_holds.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed (OM006)';
 	COMMENT ON COLUMN order_holds.order_id IS 'The order that waits; fixed (OM006)';

@@ -34,9 +34,9 @@ PG_FUNCTION_INFO_V1(oms_tick);
 
 static const StoreQuery find_expired = {
 	"SELECT h.id, h.order_id, o.number, h.expires_at FROM @.order_holds h JOIN @.orders o ON o.id" EQ "h.order_id"
-	" WHERE h.released_at IS NULL AND h.expires_at" LE "pg_catalog.clock_timestamp()"
+	" WHERE h.released_at IS NULL AND h.expires_at" LE "$4"
 	" AND ROW(h.expires_at, h.id)" GT "ROW($1, $2) ORDER BY h.expires_at, h.id LIMIT $3 FOR NO KEY UPDATE OF h SKIP LOCKED",
-	3, {TIMESTAMPTZOID, UUIDOID, INT8OID}
+	4, {TIMESTAMPTZOID, UUIDOID, INT8OID, TIMESTAMPTZOID}
 };
 
 static const StoreQuery end_holds = {
@@ -105,14 +105,14 @@ begin_task(Task *task, Store *store, EntityKind entity, void (*run) (Task *task,
 }
 
 /*
- * read_batch reads the rows that come after the last batch.  Returns how many.
+ * read_batch reads the rows that come after the last batch; which is the query's
+ * own argument.  Returns how many.
  */
 static int
-read_batch(Task *task, const StoreQuery *query, int64 most, const Array *states)
+read_batch(Task *task, const StoreQuery *query, int64 most, Datum which)
 {
 	uint64		count = oms_run(task->store, query, (Datum[]) {
-		task->last_at, UUIDPGetDatum(&task->last_id), Int64GetDatum(Min(most, BATCH)),
-		states ? oms_array_datum(states) : (Datum) 0
+		task->last_at, UUIDPGetDatum(&task->last_id), Int64GetDatum(Min(most, BATCH)), which
 	});
 
 	task->ids->count = task->order_ids->count = 0;
@@ -294,10 +294,11 @@ keep_locked(Task *task, EntityKind entity, const Array *array)
 static int64
 end_expired_holds(Store *store, int64 max_rows)
 {
+	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
 	Task		task;
 
 	begin_task(&task, store, ENTITY_ORDER, end, true);
-	while (task.done < max_rows && read_batch(&task, &find_expired, max_rows - task.done, NULL) > 0)
+	while (task.done < max_rows && read_batch(&task, &find_expired, max_rows - task.done, now) > 0)
 	{
 		keep_locked(&task, ENTITY_ORDER, task.order_ids);
 		run_apart(&task, 0, task.ids->count);
@@ -323,7 +324,7 @@ move_open_rows(Store *store, EntityKind entity, int64 max_rows)
 		return 0;
 	begin_task(&asked, store, entity, ask, false);
 	begin_task(&moved, store, entity, go_on, true);
-	while (moved.done < max_rows && (count = read_batch(&asked, &find_candidates[entity], BATCH, states)) > 0)
+	while (moved.done < max_rows && (count = read_batch(&asked, &find_candidates[entity], BATCH, oms_array_datum(states))) > 0)
 	{
 		memset(asked.is_open, 0, BATCH * sizeof(bool));
 		run_apart(&asked, 0, count);
