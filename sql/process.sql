@@ -70,7 +70,8 @@ FROM (VALUES
 		LEFT JOIN moves m ON m.name = r.workflow AND m.from_state = e.from_status AND m.to_state = e.to_status
 		LEFT JOIN states s ON s.name = r.workflow AND s.state = e.to_status
 	WHERE e.event IN ('created', 'moved', 'imported')
-		AND CASE WHEN e.event = 'moved' THEN m.name IS NULL
+		AND CASE WHEN e.detail ? 'workflow' THEN s.state IS NULL	-- it followed oms.replace_workflow
+			WHEN e.event = 'moved' THEN m.name IS NULL
 			WHEN e.event = 'created' AND e.entity = 'order' THEN s.is_initial IS NOT TRUE
 			ELSE s.state IS NULL END;
 	COMMENT ON VIEW @.workflow_conformance IS 'What happened and could not happen by the workflow as it is now, guards aside, one row an event; none where it was never edited; basis: the event''s time';

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 
 #include "document.h"
@@ -97,10 +98,12 @@ oms_cancel_lines(PG_FUNCTION_ARGS)
 	int			count;
 	Array	   *ids;
 	int64		canceled;
+	int			guc_level;
 
 	store = oms_store_argument(fcinfo, 2);
 	order_id = PG_GETARG_UUID_P(1);
 	oms_require_status(store, "orders");
+	guc_level = oms_pin_search_path(store);
 	oms_spi_begin();
 	if (oms_run(store, &lock_order, (Datum[]) {UUIDPGetDatum(order_id)}) == 0)
 		oms_document_fault("order_id", NULL, psprintf("unknown order \"%s\"", oms_uuid_out(order_id)));
@@ -123,6 +126,7 @@ oms_cancel_lines(PG_FUNCTION_ARGS)
 		oms_release_stock_holds(store, ids);
 	oms_leave_owner(&scope);
 	oms_spi_end();
+	AtEOXact_GUC(true, guc_level);
 	PG_RETURN_INT64(canceled);
 }
 

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 
 #include "document.h"
@@ -243,9 +244,11 @@ oms_split_fulfillment(PG_FUNCTION_ARGS)
 	OwnerScope	scope;
 	uint64		nlines;
 	Array	   *orders;
+	int			guc_level;
 
 	wanted = oms_parse_line_quantities(PG_GETARG_JSONB_P(2), &count);
 	oms_require_status(store, "fulfillments");
+	guc_level = oms_pin_search_path(store);
 	oms_spi_begin();
 	if (oms_run(store, &lock_fulfillment, (Datum[]) {UUIDPGetDatum(id)}) == 0)
 		oms_document_fault("fulfillment_id", NULL, psprintf("unknown fulfillment \"%s\"", oms_uuid_out(id)));
@@ -267,5 +270,6 @@ oms_split_fulfillment(PG_FUNCTION_ARGS)
 	*result = parts[0].new_id;
 	oms_leave_owner(&scope);
 	oms_spi_end();
+	AtEOXact_GUC(true, guc_level);
 	PG_RETURN_UUID_P(result);
 }

@@ -153,6 +153,23 @@ SELECT is(pg_temp.broken(), NULL, 'verify_store is clean');
 COMMIT;
 SELECT throws_ok($$ UPDATE past.stock SET reserved = 1 WHERE sku = 'hat' $$, 'OM005', NULL, 'not so afterwards');
 
+-- money of the past is counted as ever, and moves nothing that has ended
+BEGIN;
+SELECT past.begin_import();
+INSERT INTO past.orders (id, number, channel, currency, status, placed_at, confirmed_at, closed_at, total, units, units_shipped, units_delivered)
+	VALUES ('00000000-0000-7000-8000-000000000031', 'P-11', 'web', 'EUR', 'completed', '2001-01-01', '2001-01-01', '2001-02-01', 30, 3, 3, 3);
+INSERT INTO past.order_lines (id, order_id, line_no, sku, quantity, unit_price, shipped, delivered) VALUES ('00000000-0000-7000-8000-000000000032', '00000000-0000-7000-8000-000000000031', 1, 'hat', 3, 10, 3, 3);
+INSERT INTO past.fulfillments (id, number, order_id, location, method, workflow, status, stock_state, shipped_at, delivered_at)
+	VALUES ('00000000-0000-7000-8000-000000000033', 'P-11-1', '00000000-0000-7000-8000-000000000031', 'a', 'ship', 'ship', 'delivered', 'issued', '2001-01-03', '2001-01-05');
+INSERT INTO past.fulfillment_lines (fulfillment_id, order_line_id, sku, quantity, tracked) VALUES ('00000000-0000-7000-8000-000000000033', '00000000-0000-7000-8000-000000000032', 'hat', 3, false);
+INSERT INTO past.payments (id, order_id, method, amount) VALUES ('00000000-0000-7000-8000-000000000034', '00000000-0000-7000-8000-000000000031', 'card', 30);
+INSERT INTO past.payment_transactions (payment_id, kind, outcome, amount, gateway_ref, at) VALUES ('00000000-0000-7000-8000-000000000034', 'sale', 'succeeded', 30, 'past-1', '2001-01-02'),
+	('00000000-0000-7000-8000-000000000034', 'refund', 'succeeded', 5, 'past-2', '2001-01-20');
+COMMIT;
+SELECT is((SELECT format('%s %s %s %s %s', status, captured, refunded, payment_status, closed_at::date) FROM past.orders WHERE number = 'P-11'), 'completed 30.0000 5.0000 partially_refunded 2001-02-01', 'payments are counted');
+SELECT is((SELECT string_agg(at::date::text, ' ' ORDER BY id) FROM past.payment_transactions), '2001-01-02 2001-01-20', 'with their times');
+SELECT is(pg_temp.broken(), NULL, 'verify_store is clean');
+
 SELECT * FROM finish();
 RESET ROLE;
 DROP SCHEMA past, present CASCADE;
