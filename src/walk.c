@@ -44,13 +44,16 @@ static const StoreQuery lock_supply_at_hand = {
 	1, {TEXTARRAYOID}
 };
 
-/* Locations that matter without stock: named, untracked, and the first of all. */
+/*
+ * Locations that matter without stock: named, untracked, and the first of all,
+ * as many as may be left over when some have refused an order.
+ */
 static const StoreQuery read_places = {
 	"SELECT l.code, l.priority::pg_catalog.int8, l.tracked, l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'"
 	" FROM @.locations l WHERE l.active AND (l.code" EQ "ANY ($1) OR NOT l.tracked OR l.code" EQ
-	"(SELECT f.code FROM @.locations f WHERE f.active AND f.kind" NE "'supplier' AND f.kind" NE "'third_party'"
-	" ORDER BY f.priority, f.code LIMIT 1))",
-	1, {TEXTARRAYOID}
+	"ANY (ARRAY(SELECT f.code FROM @.locations f WHERE f.active AND f.kind" NE "'supplier' AND f.kind" NE "'third_party'"
+	" ORDER BY f.priority, f.code LIMIT $2)))",
+	2, {TEXTARRAYOID, INT8OID}
 };
 
 typedef struct Place
@@ -198,6 +201,7 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 {
 	Array	   *named = oms_array(TEXTOID, 8);
 	bool		needed = false;
+	int64		first = 1;
 	uint64		count;
 
 	for (int i = 0; i < sourcing->count; i++)
@@ -205,6 +209,7 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 		const Demand *demand = &sourcing->demands[i];
 
 		needed |= !demand->tracked || demand->by_partner || demand->location;
+		first = Max(first, demand->nexcluded + 1);
 		if (demand->location)
 			oms_array_add_text(named, demand->location);
 		if (demand->pickup_location)
@@ -212,7 +217,7 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 	}
 	if (!needed)
 		return;
-	count = oms_run(store, &read_places, (Datum[]) {oms_array_datum(named)});
+	count = oms_run(store, &read_places, (Datum[]) {oms_array_datum(named), Int64GetDatum(first)});
 	world->places = repalloc_huge(world->places, (world->nplaces + count + 1) * sizeof(Place));
 	for (uint64 i = 0; i < count; i++)
 	{

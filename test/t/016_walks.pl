@@ -112,13 +112,7 @@ my %does = (
 		die 'rerouted what is not reserved' if $m->{stock_state} ne 'reserved';
 		$m->{stock_state} = 'released';
 		$m->{elsewhere} = 1;
-		unless ($m->{at})
-		{
-			# what takes no stock is served by the first location alone
-			$m->{allocated} -= $units;
-			$m->{short} += $units;
-			return;
-		}
+		return unless $m->{at};    # what takes no stock is served by the next location
 		$reserved{ $m->{at} } -= $units;
 		$reserved{ { here => 'there', partner => 'other' }->{ $m->{at} } } += $units;
 	},
