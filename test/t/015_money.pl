@@ -86,6 +86,12 @@ my %action = (
 		my $rows = join ', ', map { "('@{[ pick(@payments) ]}', '$kind', 'succeeded', @{[ 1 + int rand 5 ]})" } 1 .. 2 + int rand 3;
 		return "INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount) VALUES $rows";
 	},
+	# several references in any order, which others are recording too
+	batch => sub {
+		my $first = $last - $last % 10;
+		my $rows = join ', ', map { "('$payments[ $_ % @payments ]', 'authorize', 'failed', 1, 'batch$_')" } map { $first + int rand 10 } 1 .. 5;
+		return "INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, gateway_ref) VALUES $rows";
+	},
 	hold => sub {
 		return 'INSERT INTO shop.order_holds (order_id, kind) SELECT order_id, \'fraud\' FROM shop.payments WHERE id = '
 		  . "'@{[ pick(@payments) ]}'";
@@ -114,7 +120,7 @@ my %action = (
 		  . ' RETURNING id, amount) INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount)'
 		  . " SELECT id, 'sale', 'succeeded', amount FROM p";
 	});
-my %weight = (transaction => 20, other_amount => 1, many => 4, hold => 1, release => 3, ship => 2, cancel => 0.3, cancel_lines => 0.5,
+my %weight = (transaction => 20, other_amount => 1, many => 4, batch => 4, hold => 1, release => 3, ship => 2, cancel => 0.3, cancel_lines => 0.5,
 	credit => 4, room => 1.5);
 my @wheel = map { ($_) x (10 * $weight{$_}) } sort keys %action;
 
