@@ -42,6 +42,7 @@ typedef struct Payment
 	char	   *order_number;
 	Datum		now[MONEYS];
 	Datum		change[MONEYS];
+	int64		open_before;
 	int64		open_requests;	/* added */
 	int64		failures;		/* added */
 } Payment;
@@ -70,6 +71,8 @@ extern void oms_ledger_add_requests(Ledger *ledger);
 
 /* transactions.c */
 extern int	oms_compare_ids(const void *a, const void *b);
+extern const Kind *oms_find_kind(const char *name);
+extern Payment *oms_find_payment(const Ledger *ledger, const pg_uuid_t *id);
 extern Payment *oms_payment_of(const Ledger *ledger, const Transaction *row);
 
 #endif							/* OMS_LEDGER_H */

@@ -4,7 +4,7 @@
  *	  and judging.
  *
  * Reached by trigger oms_act on payment_transactions through lifecycle.c, once
- * a statement; requests.c finds which requests it opens and answers, ledger.c
+ * a statement; requests.c counts the requests that are open then, ledger.c
  * writes what comes of it.  Orders are locked first, then payments, each by id: so what an
  * order's money is changes in one session at a time, and whoever comes second
  * sees all that the first wrote, or gets 40001.  Every payment concerned is
@@ -46,7 +46,7 @@ static const StoreQuery lock_orders = {
 
 static const StoreQuery lock_payments = {
 	"SELECT p.id, p.order_id, o.number, p.authorized, p.captured, p.voided, p.refunded, p.charged_back, p.capture_requested,"
-	" p.refund_requested FROM @.payments p JOIN @.orders o ON o.id" EQ "p.order_id WHERE p.id" EQ "ANY ($1)"
+	" p.refund_requested, p.open_requests::pg_catalog.int8 FROM @.payments p JOIN @.orders o ON o.id" EQ "p.order_id WHERE p.id" EQ "ANY ($1)"
 	" ORDER BY p.id FOR NO KEY UPDATE OF p",
 	1, {UUIDARRAYOID}
 };
@@ -115,10 +115,10 @@ oms_act_transactions(Store *store, TriggerData *trigger)
 }
 
 /*
- * find_kind returns what a kind of transaction does.
+ * oms_find_kind returns what a kind of transaction does.
  */
-static const Kind *
-find_kind(const char *name)
+const Kind *
+oms_find_kind(const char *name)
 {
 	for (int i = 0; i < (int) lengthof(kinds); i++)
 	{
@@ -188,7 +188,7 @@ read_rows(Ledger *ledger)
 		Datum		fulfillment = oms_walk_value(&walk, columns[6], &isnull);
 
 		row->payment_id = oms_walk_uuid(&walk, columns[0]);
-		row->kind = find_kind(oms_walk_text(&walk, columns[1]));
+		row->kind = oms_find_kind(oms_walk_text(&walk, columns[1]));
 		row->gateway_ref = oms_walk_text(&walk, columns[2]);
 		row->id = ledger->ids[ledger->count++] = oms_walk_int64(&walk, columns[3]);
 		row->outcome = oms_walk_text(&walk, columns[4]);
@@ -237,6 +237,7 @@ lock_and_read(Ledger *ledger)
 			payment->now[k] = oms_column(i, 4 + k, &isnull);
 			payment->change[k] = zero();
 		}
+		payment->open_before = oms_column_int64(i, 4 + MONEYS);
 	}
 }
 
@@ -260,12 +261,18 @@ require_own_fulfillments(Ledger *ledger)
 }
 
 /*
- * oms_payment_of finds a row's payment.
+ * oms_find_payment finds a payment by id, oms_payment_of a row's.
  */
+Payment *
+oms_find_payment(const Ledger *ledger, const pg_uuid_t *id)
+{
+	return bsearch(id, ledger->payments, ledger->npayments, sizeof(Payment), oms_uuid_cmp);
+}
+
 Payment *
 oms_payment_of(const Ledger *ledger, const Transaction *row)
 {
-	return bsearch(&row->payment_id, ledger->payments, ledger->npayments, sizeof(Payment), oms_uuid_cmp);
+	return oms_find_payment(ledger, &row->payment_id);
 }
 
 /*
