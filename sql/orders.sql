@@ -76,7 +76,7 @@ BEGIN
 	COMMENT ON COLUMN orders.number IS 'What people call it: settings.number_prefix and the next value of sequence order_number, unless the INSERT gives one; fixed (OM006)';
 	COMMENT ON COLUMN orders.channel IS 'Where it comes from; fixed (OM006)';
 	COMMENT ON COLUMN orders.external_ref IS 'What the channel calls it, once a channel; oms.place_order knows a repeat by it; fixed (OM006)';
-	COMMENT ON COLUMN orders.customer_id IS 'Who buys; NULL: a guest; people may change it';
+	COMMENT ON COLUMN orders.customer_id IS 'Who buys; NULL: a guest; people may change it unless the order is open and credit_approved (OM006)';
 	COMMENT ON COLUMN orders.workflow IS 'Which workflow status follows: the channel''s unless the INSERT gives one; fixed (OM006)';
 	COMMENT ON COLUMN orders.status IS 'State in its workflow. An UPDATE of it is a move, by people or, where it is automatic, by the engine: OM001 where there is no such move, OM002 where a guard refuses';
 	COMMENT ON COLUMN orders.status_reason IS 'Why it is in that status; people give it in the UPDATE of status, which clears it otherwise. Action release hands it on to fulfillments';

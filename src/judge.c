@@ -564,6 +564,22 @@ require_closed(const Case *c)
 }
 
 /*
+ * require_debtor refuses to give an open order on credit to another customer:
+ * the limit would be free for the next order.
+ */
+static void
+require_debtor(const Case *c)
+{
+	if (DatumGetBool(oms_row_value(c->shape, &c->old, ORDER_CREDIT_APPROVED)) &&
+		oms_row_is_null(c->shape, &c->old, ORDER_CLOSED_AT))
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_IMMUTABLE),
+				 errmsg("the customer of order \"%s\" cannot change: it is on credit", row_name(c)),
+				 errhint("It counts against that customer's credit_limit until it is closed."),
+				 errtablecol(c->rel, c->shape->number[ORDER_CUSTOMER_ID])));
+}
+
+/*
  * judge_update judges a change: fixed columns stay, engine columns change only
  * by the engine's hand, the status only by a move.
  */
@@ -606,6 +622,8 @@ judge_update(Case *c, bool is_recheck)
 				(errcode(ERRCODE_OMS_IMMUTABLE),
 				 errmsg("the address of fulfillment \"%s\" cannot change: its goods have left", row_name(c)),
 				 errtablecol(c->rel, c->shape->number[FULFILLMENT_SHIP_TO_ID])));
+	if (c->entity == ENTITY_ORDER && differs(c, ORDER_CUSTOMER_ID))
+		require_debtor(c);
 	judge_status(c);
 	if (is_recheck && moved && c->entity == ENTITY_ORDER)
 		require_closed(c);

@@ -66,6 +66,7 @@ static const ColumnRule order_rules[ORDER_COLUMNS] = {
 	[ORDER_CREATED_AT] = {"created_at", TIMESTAMPTZOID, FIXED},
 	[ORDER_SOURCE_KIND] = {"source_kind", TEXTOID, PEOPLE},
 	[ORDER_ORDERED_AT] = {"ordered_at", TIMESTAMPTZOID, PEOPLE},
+	[ORDER_CUSTOMER_ID] = {"customer_id", UUIDOID, PEOPLE},
 };
 
 static const ColumnRule fulfillment_rules[FULFILLMENT_COLUMNS] = {

@@ -147,6 +147,19 @@ INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, gatewa
 SELECT is(pg_temp.money(:'p'), 'partially_refunded a0 c30 v15 r25 b0 ?0,0,1 f4', 'request and answer in one statement');
 SELECT pg_temp.do(:'p', 'chargeback', 3, 'd-1', 'requested'), pg_temp.do(:'p', 'chargeback', 3, 'd-1', 'failed');
 SELECT is(pg_temp.money(:'p'), 'partially_refunded a0 c30 v15 r25 b0 ?0,0,1 f5', 'a dispute that came to nothing');
+-- a key of the caller's, and a trigger that answers what is asked before the asking statement ends
+SELECT pg_temp.do(:'p', 'sale', 2, 's-4', 'requested');
+INSERT INTO shop.payment_transactions (id, payment_id, kind, outcome, amount, gateway_ref) VALUES (0, :'p', 'sale', 'succeeded', 2, 's-4');
+SELECT is(pg_temp.money(:'p'), 'partially_refunded a0 c32 v15 r25 b0 ?0,0,1 f5', 'an answer of any id is one');
+CREATE FUNCTION shop.answer() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, gateway_ref) VALUES (NEW.payment_id, NEW.kind, 'succeeded', NEW.amount, NEW.gateway_ref);
+	RETURN NULL;
+END $$;
+CREATE TRIGGER answer AFTER INSERT ON shop.payment_transactions FOR EACH ROW WHEN (NEW.outcome = 'requested' AND NEW.reason = 'now') EXECUTE FUNCTION shop.answer();
+INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, gateway_ref, reason)
+	VALUES (:'p', 'refund', 'requested', 1, 'r-5', 'now'), (:'p', 'refund', 'requested', 2, 'r-6', 'later'), (:'p', 'sale', 'requested', 3, NULL, 'now');
+SELECT is(pg_temp.money(:'p'), 'partially_refunded a0 c35 v15 r26 b0 ?0,2,2 f5', 'answered within the statement that asks, others stay open');
+DROP TRIGGER answer ON shop.payment_transactions;
 SELECT pg_temp.sound('requests');
 
 -- ---- replays
@@ -260,6 +273,11 @@ SELECT pg_temp.do(:'p', 'sale', 60);
 SELECT is(pg_temp.credit(pg_temp.place(1, '{"customer": "acme"}')), 'confirmed unpaid true 0', 'what is paid makes room: 90 of 100 are used');
 UPDATE shop.orders SET status = 'canceled' WHERE id = :'b';
 SELECT is(pg_temp.credit(pg_temp.place(5, '{"customer": "acme"}')), 'confirmed unpaid true 0', 'what is canceled too');
+-- what is owed stays the debtor's
+SELECT is((pg_temp.fault(format('UPDATE shop.orders SET customer_id = %s WHERE id = %L', customer, :'a'))).state, 'OM006', 'an order on credit is not given to ' || customer)
+FROM (VALUES ('NULL'), ('(SELECT id FROM shop.customers WHERE code = ''none'')')) AS v(customer);
+UPDATE shop.orders SET customer_id = (SELECT id FROM shop.customers WHERE code = 'none') WHERE id = :'b';
+SELECT is((SELECT c.code FROM shop.orders o JOIN shop.customers c ON c.id = customer_id WHERE o.id = :'b'), 'none', 'a closed one may be');
 SELECT pg_temp.place(2, '{"customer": "acme"}') AS b \gset
 UPDATE shop.orders SET status = 'canceled' WHERE id = :'b';
 SELECT is(pg_temp.credit(:'b'), 'canceled unpaid false 1 credit', 'a held order can be canceled');
