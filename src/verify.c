@@ -133,6 +133,10 @@ static const Rule rules[] = {
 		"SELECT t.id FROM @.payment_transactions t WHERE NOT EXISTS (SELECT FROM @.payments p JOIN @.order_events e"
 		" ON e.order_id = p.order_id AND e.event = 'payment' AND (e.detail ->> 'transaction')::bigint = t.id"
 	" WHERE p.id = t.payment_id)"},
+	{"every payment's transaction that is logged is there as it was",
+		"SELECT e.id FROM @.order_events e WHERE e.event = 'payment' AND NOT EXISTS (SELECT FROM @.payment_transactions t"
+		" WHERE t.id::text = e.detail ->> 'transaction' AND t.payment_id = e.entity_id AND e.detail @> jsonb_build_object("
+	"'kind', t.kind, 'outcome', t.outcome, 'amount', t.amount))"},
 	{"a transaction is for a fulfillment of its payment's order",
 		"SELECT t.id, f.number FROM @.payment_transactions t JOIN @.payments p ON p.id = t.payment_id"
 	" JOIN @.fulfillments f ON f.id = t.fulfillment_id WHERE f.order_id <> p.order_id"},
