@@ -170,13 +170,8 @@ move_by_itself(Case *c)
 	oms_order_facts(c->shape, &c->new, &facts);
 	mover.order = &facts;
 	move = oms_open_automatic_move(machine, state, &mover);
-	if (!move)
+	if (!move || oms_is_postponed(c->store, move))
 		return;
-	for (int i = 0; i < move->nactions; i++)
-	{
-		if (oms_is_postponing() && strcmp(move->actions[i].name, "confirm") != 0)
-			return;
-	}
 	set_values(c, 1, (int[]) {ORDER_STATUS},
 			   (Datum[]) {CStringGetTextDatum(oms_machine_state_name(machine, move->to))}, (bool[]) {false});
 	fill_move(c);

@@ -231,19 +231,19 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 void
 oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sourcing, Events *events)
 {
-	Array	   *orders = oms_array(UUIDOID, 4);
-	Array	   *before = oms_postpone(orders);
+	Postponement waiting;
 
 	oms_events_write(store, events);
+	oms_postpone(&waiting, store, false);
 	PG_TRY();
 	{
 		oms_units_apply(store, changes);
 	}
 	PG_FINALLY();
 	{
-		(void) oms_postpone(before);
+		oms_postpone_no_more(&waiting);
 	}
 	PG_END_TRY();
 	oms_source_make(store, sourcing, NULL, oms_events(4));
-	oms_settle_or_postpone(store, ENTITY_ORDER, orders, orders);
+	oms_settle_or_postpone(store, ENTITY_ORDER, waiting.orders, waiting.orders);
 }

@@ -188,6 +188,36 @@ oms_hold_short(Store *store, const Array *order_ids)
 }
 
 /*
+ * hold_and_finish holds the orders that are short or beyond their customer's
+ * credit, then counts what all of them have.  Until that is counted, an order
+ * looks as if nothing had to be paid for it, so no automatic move is judged by
+ * the writes of the holds.
+ */
+static void
+hold_and_finish(Store *store, const Array *held, const Array *beyond, UnitChanges *units, Sourcing *sourcing,
+				Events *events)
+{
+	Postponement waiting;
+
+	oms_postpone(&waiting, store, true);
+	PG_TRY();
+	{
+		if (held->count > 0)
+			oms_hold_short(store, held);
+		if (beyond->count > 0)
+			oms_hold_credit(store, beyond);
+	}
+	PG_FINALLY();
+	{
+		oms_postpone_no_more(&waiting);
+	}
+	PG_END_TRY();
+	oms_source_finish(store, units, sourcing, events);
+	if (waiting.orders->count > 0)
+		oms_settle_or_postpone(store, ENTITY_ORDER, waiting.orders, waiting.orders);
+}
+
+/*
  * act_reserve takes stock for orders: lines are fixed from here on.  What is
  * not found is refused (OM003), or becomes short and holds the order.
  */
@@ -243,11 +273,7 @@ act_reserve(Store *store, Mover **rows, int count)
 		oms_events_write(store, events);
 		events = oms_events(4);
 	}
-	if (held->count > 0)
-		oms_hold_short(store, held);
-	if (credit.refused->count > 0)
-		oms_hold_credit(store, credit.refused);
-	oms_source_finish(store, units, &sourcing, events);
+	hold_and_finish(store, held, credit.refused, units, &sourcing, events);
 }
 
 /*

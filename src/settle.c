@@ -50,30 +50,62 @@ static const StoreQuery lock_fulfillments = {
 	1, {UUIDARRAYOID}
 };
 
-/* orders whose automatic moves wait for their fulfillments; NULL: none does */
-static Array *postponed = NULL;
+/* those whose automatic moves wait for their fulfillments, of each store that makes some */
+static Postponement *postponements = NULL;
 
 /*
- * oms_postpone has the automatic moves of orders wait, and their ids noted in a
- * list; NULL has them made at once again.  It returns the list before, which
- * the caller restores, after an error too.
+ * oms_postpone has the automatic moves of a store's orders wait, all of them or
+ * those that do more than confirm, and their ids noted.  The caller ends it by
+ * oms_postpone_no_more, after an error too.
  */
-Array *
-oms_postpone(Array *list)
+void
+oms_postpone(Postponement *postponement, const Store *store, bool all)
 {
-	Array	   *before = postponed;
-
-	postponed = list;
-	return before;
+	postponement->store = store;
+	postponement->all = all;
+	postponement->orders = oms_array(UUIDOID, 4);
+	postponement->context = CurrentMemoryContext;
+	postponement->outer = postponements;
+	postponements = postponement;
 }
 
 /*
- * oms_is_postponing tells whether they wait.
+ * oms_postpone_no_more has them made at once again.
+ */
+void
+oms_postpone_no_more(const Postponement *postponement)
+{
+	postponements = postponement->outer;
+}
+
+/*
+ * postponement_of returns where a store's orders are noted; NULL: they do not
+ * wait.  A trigger of a user's may move orders of another store meanwhile.
+ */
+static Postponement *
+postponement_of(const Store *store)
+{
+	Postponement *postponement = postponements;
+
+	while (postponement && postponement->store != store)
+		postponement = postponement->outer;
+	return postponement;
+}
+
+/*
+ * oms_is_postponed tells whether an automatic move of an order waits.
  */
 bool
-oms_is_postponing(void)
+oms_is_postponed(const Store *store, const MachineMove *move)
 {
-	return postponed != NULL;
+	const Postponement *postponement = postponement_of(store);
+
+	for (int i = 0; postponement && i < move->nactions; i++)
+	{
+		if (strcmp(move->actions[i].name, "confirm") != 0)
+			return true;
+	}
+	return postponement && postponement->all;
 }
 
 /*
@@ -83,13 +115,19 @@ oms_is_postponing(void)
 void
 oms_settle_or_postpone(Store *store, EntityKind entity, const Array *ids, const Array *order_ids)
 {
-	if (entity != ENTITY_ORDER || !postponed)
+	Postponement *postponement = entity == ENTITY_ORDER ? postponement_of(store) : NULL;
+	MemoryContext caller;
+
+	if (!postponement)
 	{
 		oms_settle(store, entity, ids, order_ids);
 		return;
 	}
+	/* the trigger that we are in closes SPI, and with it goes its memory */
+	caller = MemoryContextSwitchTo(postponement->context);
 	for (int i = 0; i < ids->count; i++)
-		oms_array_add_uuid(postponed, DatumGetUUIDP(ids->values[i]));
+		oms_array_add_uuid(postponement->orders, DatumGetUUIDP(ids->values[i]));
+	MemoryContextSwitchTo(caller);
 }
 
 /*
