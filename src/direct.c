@@ -81,7 +81,8 @@ wants_credit(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 /*
  * oms_is_direct tells whether an order can be placed directly: nobody watches
  * the steps, it comes without payments and needs no credit, and its workflow
- * asks and calls no functions of the store's.
+ * asks and calls no functions of the store's and does not move a draft by
+ * itself, which would be before its lines are there.
  */
 bool
 oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame)
@@ -89,7 +90,8 @@ oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 	Machine    *machine = oms_machine(store, frame->workflow, ENTITY_ORDER);
 	const MachineMove *placing = oms_reserving_move(store, frame->workflow);
 
-	if (store->is_watched || doc->nlines == 0 || doc->npayments > 0 || wants_credit(store, doc, frame))
+	if (store->is_watched || doc->nlines == 0 || doc->npayments > 0 || wants_credit(store, doc, frame) ||
+		machine->has_automatic[machine->workflow->initial])
 		return false;
 	for (int i = 0; i < doc->nlines; i++)
 	{
