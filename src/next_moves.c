@@ -44,6 +44,15 @@ static const StoreQuery read_reserved = {
 	1, {UUIDOID}
 };
 
+/* A row that is being asked about in this session. */
+typedef struct Asking
+{
+	pg_uuid_t	id;
+	struct Asking *outer;
+} Asking;
+
+static Asking *innermost = NULL;
+
 static void suppose_move(Store *store, EntityKind entity, Mover *mover);
 
 /*
@@ -227,6 +236,35 @@ try_moves(Store *store, EntityKind entity, Mover *mover, const char *denied, Ret
 }
 
 /*
+ * ask tries a row's moves.  A guard that asks where the very row can go which it
+ * is asked about would be asked again, and so on, by each of its moves.
+ */
+static void
+ask(Store *store, EntityKind entity, Mover *mover, const char *denied, ReturnSetInfo *result)
+{
+	Asking		asking = {mover->id, innermost};
+
+	for (const Asking *outer = innermost; outer; outer = outer->outer)
+	{
+		if (oms_uuid_cmp(&outer->id, &mover->id) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
+					 errmsg("where %s \"%s\" can go is being asked already", oms_entity_name(entity), mover->number),
+					 errhint("Have the guard answer without oms.next_moves of the row that it is asked about.")));
+	}
+	innermost = &asking;
+	PG_TRY();
+	{
+		try_moves(store, entity, mover, denied, result);
+	}
+	PG_FINALLY();
+	{
+		innermost = asking.outer;
+	}
+	PG_END_TRY();
+}
+
+/*
  * oms_next_moves is oms.next_moves(store, entity, id).
  */
 Datum
@@ -251,7 +289,7 @@ oms_next_moves(PG_FUNCTION_ARGS)
 	oms_become_owner(store, &scope);
 	oms_peek(store, entity, &mover, 1);
 	if (mover.status)
-		try_moves(store, entity, &mover, denied, (ReturnSetInfo *) fcinfo->resultinfo);
+		ask(store, entity, &mover, denied, (ReturnSetInfo *) fcinfo->resultinfo);
 	oms_leave_owner(&scope);
 	oms_spi_end();
 	return (Datum) 0;

@@ -86,6 +86,15 @@ typedef struct Task
 	pg_uuid_t	last_id;
 } Task;
 
+/* A store whose turn it is in this session. */
+typedef struct Ticking
+{
+	Store	   *store;
+	struct Ticking *outer;
+} Ticking;
+
+static Ticking *innermost = NULL;
+
 /*
  * begin_task makes an empty one.
  */
@@ -347,6 +356,36 @@ move_open_rows(Store *store, EntityKind entity, int64 max_rows)
 }
 
 /*
+ * tick does what is due in a store.  Returns how many moves that made.  A guard
+ * or an action may call oms.tick too: what is due is being done then.
+ */
+static int64
+tick(Store *store, int64 max_rows)
+{
+	Ticking		ticking = {store, innermost};
+	int64		moves = 0;
+
+	for (const Ticking *outer = innermost; outer; outer = outer->outer)
+	{
+		if (outer->store == store)
+			return 0;
+	}
+	innermost = &ticking;
+	PG_TRY();
+	{
+		moves = end_expired_holds(store, max_rows);
+		moves += move_open_rows(store, ENTITY_ORDER, max_rows);
+		moves += move_open_rows(store, ENTITY_FULFILLMENT, max_rows);
+	}
+	PG_FINALLY();
+	{
+		innermost = ticking.outer;
+	}
+	PG_END_TRY();
+	return moves;
+}
+
+/*
  * oms_tick is oms.tick(store, max_rows).
  */
 Datum
@@ -365,9 +404,7 @@ oms_tick(PG_FUNCTION_ARGS)
 	oms_require_status(store, "fulfillments");
 	oms_spi_begin();
 	oms_become_owner(store, &scope);
-	moves = end_expired_holds(store, max_rows);
-	moves += move_open_rows(store, ENTITY_ORDER, max_rows);
-	moves += move_open_rows(store, ENTITY_FULFILLMENT, max_rows);
+	moves = tick(store, max_rows);
 	oms_leave_owner(&scope);
 	oms_spi_end();
 	PG_RETURN_INT64(moves);

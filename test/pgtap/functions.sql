@@ -164,5 +164,13 @@ SELECT is(f.state || ' ' || f.message || ' ' || split_part(f.context, E'\n', 2),
 FROM pg_temp.fault($$ UPDATE desk.loans SET status = 'd' WHERE id = 2 $$) AS f;
 SELECT lives_ok($$ UPDATE desk.loans SET status = 'b' WHERE id = 2 $$, 'others move on');
 
+-- ---- a guard that asks where its row can go
+
+CREATE FUNCTION shop.asks(o shop.orders) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN EXISTS (SELECT FROM oms.next_moves('shop', 'order', o.id)); END $$;
+INSERT INTO shop.workflows (name, entity, definition) VALUES ('asking', 'order', 'initial a; a -> b when asks; a -> c when asks; a -> d when asks; final b, c, d');
+SELECT pg_temp.draft('ASK', 'asking');
+SELECT is((SELECT string_agg(m.to_state || ' ' || m.why_not, ', ') FROM shop.orders o, oms.next_moves('shop', 'order', o.id) m WHERE o.number = 'ASK'),
+	(SELECT string_agg(s || ' where order "ASK" can go is being asked already', ', ') FROM unnest('{b,c,d}'::text[]) AS s), 'is not asked without end');
+
 SELECT * FROM finish();
 ROLLBACK;

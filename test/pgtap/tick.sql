@@ -95,6 +95,16 @@ UPDATE shop.orders SET po_number = NULL WHERE number = 'C-33';
 DELETE FROM shop.orders WHERE number = 'C-7';
 SELECT pg_temp.sound('what fails');
 
+-- ---- a guard that ticks
+
+CREATE FUNCTION shop.tidy(o shop.orders) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM oms.tick('shop'); RETURN true; END $$;
+SAVEPOINT tidy;
+UPDATE shop.workflows SET definition = replace(definition, 'when unheld, payable', 'when tidy, unheld, payable') WHERE name = 'standard';
+SELECT count(pg_temp.place('{"holds": [{"kind": "manual"}]}')) FROM generate_series(1, 3) \gset
+SELECT is(oms.tick('shop'), 0::bigint, 'a tick in a tick leaves it to that one');
+SELECT alike(pg_temp.show(pg_temp.place()), 'confirmed 0 %', 'and one in a move ends');
+ROLLBACK TO tidy;
+
 -- ---- who may
 
 CREATE ROLE t_clerk; CREATE ROLE t_reader; CREATE ROLE t_half;
