@@ -100,10 +100,9 @@ lock_room(Store *store, const Applicant *applicants, int count, int *nrooms)
 	rooms = palloc(Max(1, *nrooms) * sizeof(Room));
 	for (int i = 0; i < *nrooms; i++)
 	{
-		bool		isnull;
 
 		rooms[i].customer_id = oms_column_uuid(i, 1);
-		rooms[i].left = oms_column(i, 2, &isnull);
+		rooms[i].left = oms_column_numeric(i, 2);
 	}
 	return rooms;
 }
@@ -125,11 +124,10 @@ oms_judge_credit(Store *store, const Array *order_ids)
 		return credit;
 	for (int i = 0; i < count; i++)
 	{
-		bool		isnull;
 
 		applicants[i].order_id = oms_column_uuid(i, 1);
 		applicants[i].customer_id = oms_column_uuid(i, 2);
-		applicants[i].unpaid = oms_column(i, 3, &isnull);
+		applicants[i].unpaid = oms_column_numeric(i, 3);
 	}
 	rooms = lock_room(store, applicants, count, &nrooms);
 	for (int i = 0; i < count; i++)

@@ -52,7 +52,6 @@ facts_of_orders(Store *store, const StoreQuery *query, const Array *ids)
 	for (int i = 0; i < list->count; i++)
 	{
 		OrderFacts *facts = &list->orders[i];
-		bool		isnull;
 
 		facts->id = oms_column_uuid(i, 1);
 		facts->number = oms_column_text(i, 2);
@@ -73,10 +72,10 @@ facts_of_orders(Store *store, const StoreQuery *query, const Array *ids)
 		facts->units_backordered = oms_column_int64(i, 17);
 		facts->units_short = oms_column_int64(i, 18);
 		facts->units_shipped = oms_column_int64(i, 19);
-		facts->total = oms_column(i, 20, &isnull);
-		facts->credited = oms_column(i, 21, &isnull);
-		facts->authorized = oms_column(i, 22, &isnull);
-		facts->captured = oms_column(i, 23, &isnull);
+		facts->total = oms_column_numeric(i, 20);
+		facts->credited = oms_column_numeric(i, 21);
+		facts->authorized = oms_column_numeric(i, 22);
+		facts->captured = oms_column_numeric(i, 23);
 		facts->is_new = oms_column_bool(i, 24);
 	}
 	return list;

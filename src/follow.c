@@ -155,6 +155,7 @@ oms_events_after(PG_FUNCTION_ARGS)
 			Int64GetDatum(is_last ? PG_INT64_MAX : eras.last_ids[era]), Int64GetDatum(wanted)
 		});
 
+		oms_require_types(result->setDesc);
 		for (uint64 i = 0; i < count; i++)
 			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 		wanted -= count;
@@ -212,7 +213,7 @@ read_the_eras(Store *store, Eras *eras)
 				 errmsg("store \"%s\" has no row in its table settings", store->name),
 				 errhint("Restore the row, or run SELECT oms.upgrade_store(%s).", quote_literal_cstr(store->name))));
 	server = oms_column_text(0, 1);
-	deconstruct_array(DatumGetArrayTypeP(oms_column(0, 2, &isnull)), INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+	deconstruct_array(DatumGetArrayTypeP(oms_column(0, 2, INT8ARRAYOID, &isnull)), INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
 					  TYPALIGN_DOUBLE, &ids, NULL, &eras->count);
 	eras->last_ids = palloc(Max(1, eras->count) * sizeof(int64));
 	for (int i = 0; i < eras->count; i++)

@@ -188,7 +188,7 @@ call(Store *store, FunctionCall *function, Errand *errand)
 	if (oms_run(store, &read_row[errand->entity], (Datum[]) {UUIDPGetDatum(&errand->row->id)}) != 1)
 		return false;
 	tuples = SPI_tuptable;
-	row = oms_column(0, 1, &isnull);
+	row = SPI_getbinval(tuples->vals[0], tuples->tupdesc, 1, &isnull);
 	if (errand->row->is_supposed)
 		row = suppose(row, errand->entity, errand->row);
 

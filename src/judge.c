@@ -340,7 +340,7 @@ fill_order(Case *c)
 				bool		isnull;
 
 				if (oms_row_is_null(c->shape, &c->new, columns[i]))
-					values[i] = i == 1 ? oms_column(0, i + 1, &isnull)
+					values[i] = i == 1 ? oms_column(0, i + 1, INT4OID, &isnull)
 						: CStringGetTextDatum(oms_column_text(0, i + 1));
 				else
 					values[i] = oms_row_value(c->shape, &c->new, columns[i]);
@@ -369,10 +369,11 @@ static bool
 is_start(const Case *c, int column)
 {
 	const ColumnRule *rule = &c->rules[column];
-	Datum		value = oms_row_value(c->shape, &c->new, column);
+	Datum		value;
 
 	if (oms_row_is_null(c->shape, &c->new, column))
 		return true;			/* or NOT NULL refuses it */
+	value = oms_row_value(c->shape, &c->new, column);
 	if (rule->start)
 		return strcmp(TextDatumGetCString(value), rule->start) == 0;
 	switch (TupleDescAttr(RelationGetDescr(c->rel), c->shape->number[column] - 1)->atttypid)

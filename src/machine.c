@@ -219,7 +219,7 @@ read_machines(Store *store)
 
 			machine->entity = strcmp(oms_column_text(i, 2), "order") == 0
 				? ENTITY_ORDER : ENTITY_FULFILLMENT;
-			machine->workflow = oms_workflow_from_text(DatumGetTextPP(oms_column(i, 3, &isnull)));
+			machine->workflow = oms_workflow_from_text(DatumGetTextPP(oms_column(i, 3, TEXTOID, &isnull)));
 			build_machine(machine);
 		}
 		if (store->machines_context)

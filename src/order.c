@@ -107,6 +107,7 @@ oms_place_order(PG_FUNCTION_ARGS)
 	{
 		if (oms_run(store, &read_result, (Datum[]) {UUIDPGetDatum(&id), BoolGetDatum(repeated)}) != 1)
 			oms_refuse_hidden("read");
+		oms_require_types(tupdesc);
 		row = SPI_copytuple(SPI_tuptable->vals[0]);
 	}
 	heap_deform_tuple(row, tupdesc, values, nulls);
@@ -162,7 +163,7 @@ find_repeated(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 		}) == 0)
 		return false;
 	*id = oms_column_uuid(0, 1);
-	hash = oms_column(0, 2, &isnull);
+	hash = oms_column(0, 2, BYTEAOID, &isnull);
 	if (isnull || !DatumGetBool(DirectFunctionCall2(byteaeq, hash, PointerGetDatum(doc->hash))))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_REFERENCE_REUSED),
@@ -236,7 +237,6 @@ place_in_steps(Store *store, const OrderDocument *doc, const OrderFrame *frame, 
 	const char *status = oms_machine_state_name(machine, oms_reserving_move(store, frame->workflow)->to);
 	OrderBefore before;
 	pg_uuid_t  *ids = palloc(Max(1, doc->nlines) * sizeof(pg_uuid_t));
-	bool		isnull;
 
 	oms_write_before(store, doc, &before);
 	if (!oms_write_row(store, doc, frame, id, &before))
@@ -253,7 +253,7 @@ place_in_steps(Store *store, const OrderDocument *doc, const OrderFrame *frame, 
 	oms_write_holds(store, doc, id);
 	oms_write_payments(store, doc, id);
 	if (doc->fields[DOC_TOTAL].is_set && oms_run(store, &check_total, (Datum[]) {UUIDPGetDatum(id)}) > 0)
-		oms_require_total(doc, oms_column(0, 1, &isnull));
+		oms_require_total(doc, oms_column_numeric(0, 1));
 	if (oms_run(store, &set_status, (Datum[]) {UUIDPGetDatum(id), CStringGetTextDatum(status)}) != 1)
 		oms_refuse_hidden("placed");
 	return true;

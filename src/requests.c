@@ -65,10 +65,9 @@ oms_ledger_add_requests(Ledger *ledger)
 		pg_uuid_t	id = oms_column_uuid(i, 1);
 		Payment    *payment = oms_find_payment(ledger, &id);
 		Money		requested = oms_find_kind(oms_column_text(i, 2))->requested;
-		bool		isnull;
 
 		payment->open_requests += oms_column_int64(i, 3);
 		if (requested != MONEYS)
-			payment->change[requested] = oms_plus(payment->change[requested], oms_column(i, 4, &isnull));
+			payment->change[requested] = oms_plus(payment->change[requested], oms_column_numeric(i, 4));
 	}
 }

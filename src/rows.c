@@ -5,6 +5,7 @@
  * The readers look at SPI_tuptable, which oms_run has just filled; what they
  * return is a copy in the current context.  A text that is NULL comes back as
  * a NULL pointer; the others must not be NULL, which the queries see to.
+ * Types are asked at each field.
  */
 #include "postgres.h"
 
@@ -14,6 +15,7 @@
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 
+#include "oms.h"
 #include "rows.h"
 
 /*
@@ -127,11 +129,34 @@ oms_array_datum(const Array *array)
 }
 
 /*
- * oms_column returns a field, columns counting from 1.
+ * require_type refuses a column of another type than the query promises: who
+ * owns a schema owns the tables in it, and may make of them what they like.
+ */
+static void
+require_type(int column, Oid type)
+{
+	Oid			found = TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->atttypid;
+
+	if (likely(found == type))
+		return;
+	found = getBaseType(found);
+	if (found == type || (type == TEXTOID && (found == VARCHAROID || found == BPCHAROID)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_STORE_LAYOUT),
+			 errmsg("column \"%s\" of a store's table has type %s, not %s",
+					NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname), format_type_be(found),
+					format_type_be(type)),
+			 errhint("Change it back by ALTER TABLE.")));
+}
+
+/*
+ * oms_column returns a field of this type, columns counting from 1.
  */
 Datum
-oms_column(uint64 row, int column, bool *isnull)
+oms_column(uint64 row, int column, Oid type, bool *isnull)
 {
+	require_type(column, type);
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
 }
 
@@ -143,7 +168,7 @@ oms_column_is_null(uint64 row, int column)
 {
 	bool		isnull;
 
-	(void) oms_column(row, column, &isnull);
+	(void) SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
 	return isnull;
 }
 
@@ -151,13 +176,16 @@ oms_column_is_null(uint64 row, int column)
  * not_null returns a field that the query promises not to be NULL.
  */
 static Datum
-not_null(uint64 row, int column)
+not_null(uint64 row, int column, Oid type)
 {
 	bool		isnull;
-	Datum		value = oms_column(row, column, &isnull);
+	Datum		value = oms_column(row, column, type, &isnull);
 
 	if (isnull)
-		elog(ERROR, "column %d is null", column);
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" of a store's table is null",
+						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname))));
 	return value;
 }
 
@@ -167,7 +195,7 @@ not_null(uint64 row, int column)
 bool
 oms_column_bool(uint64 row, int column)
 {
-	return DatumGetBool(not_null(row, column));
+	return DatumGetBool(not_null(row, column, BOOLOID));
 }
 
 /*
@@ -176,7 +204,16 @@ oms_column_bool(uint64 row, int column)
 int64
 oms_column_int64(uint64 row, int column)
 {
-	return DatumGetInt64(not_null(row, column));
+	return DatumGetInt64(not_null(row, column, INT8OID));
+}
+
+/*
+ * oms_column_numeric returns a numeric field.
+ */
+Datum
+oms_column_numeric(uint64 row, int column)
+{
+	return not_null(row, column, NUMERICOID);
 }
 
 /*
@@ -186,9 +223,20 @@ char *
 oms_column_text(uint64 row, int column)
 {
 	bool		isnull;
-	Datum		value = oms_column(row, column, &isnull);
+	Datum		value = oms_column(row, column, TEXTOID, &isnull);
 
 	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/*
+ * oms_require_types refuses rows that are not of a result's type, each column
+ * of which is one of the query's.
+ */
+void
+oms_require_types(TupleDesc result)
+{
+	for (int i = 1; i <= result->natts; i++)
+		require_type(i, TupleDescAttr(result, i - 1)->atttypid);
 }
 
 /*
@@ -197,7 +245,7 @@ oms_column_text(uint64 row, int column)
 pg_uuid_t
 oms_column_uuid(uint64 row, int column)
 {
-	return *DatumGetUUIDP(not_null(row, column));
+	return *DatumGetUUIDP(not_null(row, column, UUIDOID));
 }
 
 /*

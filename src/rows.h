@@ -28,12 +28,14 @@ extern void oms_array_add_uuid(Array *array, const pg_uuid_t *value);
 extern void oms_array_add_int64(Array *array, int64 value);
 extern Datum oms_array_datum(const Array *array);
 
-extern Datum oms_column(uint64 row, int column, bool *isnull);
+extern Datum oms_column(uint64 row, int column, Oid type, bool *isnull);
 extern bool oms_column_is_null(uint64 row, int column);
 extern bool oms_column_bool(uint64 row, int column);
 extern int64 oms_column_int64(uint64 row, int column);
+extern Datum oms_column_numeric(uint64 row, int column);
 extern char *oms_column_text(uint64 row, int column);
 extern pg_uuid_t oms_column_uuid(uint64 row, int column);
+extern void oms_require_types(TupleDesc result);
 
 extern int	oms_uuid_cmp(const void *a, const void *b);
 extern char *oms_json_text(const char *text);

@@ -16,6 +16,7 @@
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/json.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "oms.h"
@@ -180,7 +181,7 @@ oms_row_values(HeapTuple tuple, TupleDesc tupdesc)
 
 /*
  * oms_row_is_null, oms_row_value, oms_row_text and oms_row_int64 return a
- * field; text as NULL where it is NULL.
+ * field; text as NULL where it is NULL, the others must not be.
  */
 bool
 oms_row_is_null(const Shape *shape, const RowValues *row, int column)
@@ -191,6 +192,11 @@ oms_row_is_null(const Shape *shape, const RowValues *row, int column)
 Datum
 oms_row_value(const Shape *shape, const RowValues *row, int column)
 {
+	/* not so where somebody has dropped the NOT NULL */
+	if (oms_row_is_null(shape, row, column))
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column %d of table \"%s\" is null", shape->number[column], get_rel_name(shape->relid))));
 	return row->values[shape->number[column] - 1];
 }
 

@@ -134,7 +134,7 @@ read_batch(Task *task, const StoreQuery *query, int64 most, Datum which)
 		oms_array_add_uuid(task->ids, &id);
 		oms_array_add_uuid(task->order_ids, &order_id);
 		task->numbers[i] = oms_column_text(i, 3);
-		task->last_at = oms_column(i, 4, &isnull);
+		task->last_at = oms_column(i, 4, TIMESTAMPTZOID, &isnull);
 		task->last_id = id;
 	}
 	return (int) count;

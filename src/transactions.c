@@ -227,14 +227,13 @@ lock_and_read(Ledger *ledger)
 	for (int i = 0; i < ledger->npayments; i++)
 	{
 		Payment    *payment = &ledger->payments[i];
-		bool		isnull;
 
 		payment->id = oms_column_uuid(i, 1);
 		payment->order_id = oms_column_uuid(i, 2);
 		payment->order_number = oms_column_text(i, 3);
 		for (int k = 0; k < MONEYS; k++)
 		{
-			payment->now[k] = oms_column(i, 4 + k, &isnull);
+			payment->now[k] = oms_column_numeric(i, 4 + k);
 			payment->change[k] = zero();
 		}
 		payment->open_before = oms_column_int64(i, 4 + MONEYS);

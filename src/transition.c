@@ -107,6 +107,12 @@ pg_uuid_t
 oms_walk_uuid(const Walk *walk, int column)
 {
 	bool		isnull;
+	Datum		value = slot_getattr(walk->slot, column, &isnull);
 
-	return *DatumGetUUIDP(slot_getattr(walk->slot, column, &isnull));
+	/* not so where somebody has dropped the NOT NULL */
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" is null", NameStr(TupleDescAttr(walk->tupdesc, column - 1)->attname))));
+	return *DatumGetUUIDP(value);
 }

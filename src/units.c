@@ -317,10 +317,9 @@ apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders, int c
 	{
 		pg_uuid_t	order_id = oms_column_uuid(i, 1);
 		OrderChange *order = bsearch(&order_id, orders, count, sizeof(OrderChange), oms_uuid_cmp);
-		bool		isnull;
 
-		order->net = DirectFunctionCall2(numeric_add, order->net, oms_column(i, 2, &isnull));
-		order->gross = DirectFunctionCall2(numeric_add, order->gross, oms_column(i, 3, &isnull));
+		order->net = DirectFunctionCall2(numeric_add, order->net, oms_column_numeric(i, 2));
+		order->gross = DirectFunctionCall2(numeric_add, order->gross, oms_column_numeric(i, 3));
 	}
 }
 

@@ -91,5 +91,29 @@ RESET session_replication_role;
 
 SELECT throws_like($$ SELECT * FROM oms.place_order('shop', jsonb_build_object('a' || repeat('é', 40), 1)) $$, '%unknown key', 'a long key is cut between characters');
 
+-- tables that their owner has changed, in a store or in a schema that only looks like one, end no server
+CREATE SCHEMA oms_fake;
+CREATE TABLE oms_fake.settings AS SELECT layout_version, 1::bigint AS number_prefix, server, moved_after FROM shop.settings;
+CREATE TABLE oms_fake.workflows ();
+SELECT throws_ok($$ SELECT * FROM oms.events_after('oms_fake') $$, 'OM008', 'column "number_prefix" of a store''s table has type bigint, not text', 'a prefix that is no text');
+ALTER TABLE oms_fake.settings ALTER COLUMN number_prefix TYPE text, ALTER COLUMN moved_after TYPE integer USING 5;
+SELECT throws_ok($$ SELECT * FROM oms.events_after('oms_fake') $$, 'OM008', 'column "moved_after" of a store''s table has type integer, not bigint[]', 'eras that are no array');
+ALTER TABLE oms_fake.settings ALTER COLUMN moved_after TYPE bigint[] USING '{}';
+CREATE TABLE oms_fake.order_events AS SELECT id, at, '1'::xid8 AS xid, order_id, entity, entity_id, event, from_status, to_status, 7 AS reason, actor, detail FROM shop.order_events;
+SELECT throws_ok($$ SELECT * FROM oms.events_after('oms_fake') $$, 'OM008', 'column "reason" of a store''s table has type integer, not text', 'a reason that is no text');
+CREATE DOMAIN oms_fake.word AS text;
+ALTER TABLE oms_fake.order_events ALTER COLUMN reason TYPE oms_fake.word;
+SELECT isnt_empty($$ SELECT * FROM oms.events_after('oms_fake') $$, 'a domain over it is as good');
+CREATE FUNCTION oms_fake.insert(statement text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	ALTER TABLE shop.order_lines ALTER COLUMN order_id DROP NOT NULL;
+	ALTER TABLE shop.orders ALTER COLUMN total DROP NOT NULL, ALTER COLUMN captured DROP NOT NULL;
+	EXECUTE statement;
+END $$;
+SELECT throws_ok(format('SELECT oms_fake.insert(%L)', s), '23502', NULL, s) FROM unnest(ARRAY[
+	'INSERT INTO shop.order_lines (line_no, sku, quantity, unit_price) VALUES (1, ''sku'', 1, 1)',
+	'INSERT INTO shop.orders (channel, currency, total) VALUES (''web'', ''EUR'', NULL)',
+	'INSERT INTO shop.orders (channel, currency, captured) VALUES (''web'', ''EUR'', NULL)']) AS s;
+
 SELECT * FROM finish();
 ROLLBACK;
