@@ -16,7 +16,9 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/numeric.h"
 
 #include "actions.h"
@@ -79,6 +81,23 @@ wants_credit(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 }
 
 /*
+ * steps_show tells whether anybody watches the steps of placing.  Who has come
+ * to do so since the tables were looked at has committed before they are
+ * locked; who comes later waits for us.
+ */
+static bool
+steps_show(Store *store, const OrderDocument *doc)
+{
+	LockRelationOid(get_relname_relid("orders", store->namespace_oid), RowExclusiveLock);
+	LockRelationOid(get_relname_relid("order_lines", store->namespace_oid), RowExclusiveLock);
+	if (doc->ncharges > 0)
+		LockRelationOid(get_relname_relid("order_charges", store->namespace_oid), RowExclusiveLock);
+	if (doc->nholds > 0)
+		LockRelationOid(get_relname_relid("order_holds", store->namespace_oid), RowExclusiveLock);
+	return oms_is_watched(store);
+}
+
+/*
  * oms_is_direct tells whether an order can be placed directly: nobody watches
  * the steps, it comes without payments and needs no credit, and its workflow
  * asks and calls no functions of the store's and does not move a draft by
@@ -91,7 +110,7 @@ oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 	const MachineMove *placing = oms_reserving_move(store, frame->workflow);
 
 	if (store->is_watched || doc->nlines == 0 || doc->npayments > 0 || wants_credit(store, doc, frame) ||
-		machine->has_automatic[machine->workflow->initial])
+		machine->has_automatic[machine->workflow->initial] || steps_show(store, doc))
 		return false;
 	for (int i = 0; i < doc->nlines; i++)
 	{

@@ -49,16 +49,21 @@ typedef struct Fittings
 	const char *table;
 	int			ntriggers;
 	const char *defaults[2];
+	enum
+	{
+		ELSEWHERE, BY_CALLER, BY_ENGINE
+	}			written;		/* in steps that direct.c leaves out, or not */
 } Fittings;
 
 static const Fittings fittings[] = {
-	{"settings", 3, {NULL}}, {"workflows", 3, {"compiled"}}, {"methods", 2, {NULL}}, {"channels", 2, {NULL}},
-	{"locations", 1, {NULL}}, {"skus", 2, {NULL}}, {"reasons", 1, {NULL}}, {"customers", 1, {"id"}},
-	{"addresses", 1, {"id"}}, {"stock", 5, {NULL}}, {"stock_movements", 3, {"actor"}},
-	{"orders", 5, {"id"}}, {"order_lines", 6, {"id"}}, {"order_charges", 4, {"id"}},
-	{"order_holds", 5, {"id", "placed_by"}}, {"order_events", 3, {NULL}},
-	{"fulfillments", 5, {"id"}}, {"fulfillment_lines", 2, {"id"}},
-	{"payments", 3, {"id"}}, {"payment_transactions", 4, {NULL}},
+	{"settings", 3, {NULL}, ELSEWHERE}, {"workflows", 3, {"compiled"}, ELSEWHERE}, {"methods", 2, {NULL}, ELSEWHERE},
+	{"channels", 2, {NULL}, ELSEWHERE}, {"locations", 1, {NULL}, ELSEWHERE}, {"skus", 2, {NULL}, ELSEWHERE},
+	{"reasons", 1, {NULL}, ELSEWHERE}, {"customers", 1, {"id"}, ELSEWHERE}, {"addresses", 1, {"id"}, ELSEWHERE},
+	{"stock", 5, {NULL}, BY_ENGINE}, {"stock_movements", 3, {"actor"}, ELSEWHERE},
+	{"orders", 5, {"id"}, BY_CALLER}, {"order_lines", 6, {"id"}, BY_CALLER}, {"order_charges", 4, {"id"}, BY_CALLER},
+	{"order_holds", 5, {"id", "placed_by"}, BY_CALLER}, {"order_events", 3, {NULL}, BY_ENGINE},
+	{"fulfillments", 5, {"id"}, ELSEWHERE}, {"fulfillment_lines", 2, {"id"}, ELSEWHERE},
+	{"payments", 3, {"id"}, ELSEWHERE}, {"payment_transactions", 4, {NULL}, ELSEWHERE},
 };
 
 StaticAssertDecl(lengthof(fittings) <= OMS_MAX_TABLES, "a store's handle has room for its tables");
@@ -69,7 +74,7 @@ static void read_name(Store *store);
 static Oid	settings_of(const Store *store);
 static void read_layout(Store *store);
 static void look_for_gaps(Store *store);
-static bool is_watched(Relation rel);
+static bool is_watched(Relation rel, bool by_caller);
 static const char *gap_of(Relation rel, const Fittings *fitting);
 static void namespace_changed(Datum arg, int cacheid, uint32 hashvalue);
 static void relation_changed(Datum arg, Oid relid);
@@ -388,8 +393,8 @@ look_for_gaps(Store *store)
 
 		if (i == 0)
 			store->is_watched = false;
-		if (rel && strncmp(fittings[i].table, "order", 5) == 0 && strcmp(fittings[i].table, "order_events") != 0)
-			store->is_watched |= is_watched(rel);
+		if (rel && fittings[i].written != ELSEWHERE)
+			store->is_watched |= is_watched(rel, fittings[i].written == BY_CALLER);
 		if (gap)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_STORE_LAYOUT),
@@ -402,13 +407,27 @@ look_for_gaps(Store *store)
 }
 
 /*
+ * oms_is_watched tells whether the steps in which an order is placed show to
+ * anybody, now that the tables they write are locked.
+ */
+bool
+oms_is_watched(Store *store)
+{
+	if (!store->whole)
+		look_for_gaps(store);
+	return store->is_watched;
+}
+
+/*
  * is_watched tells whether the steps in which a table is written show to
- * anybody: to triggers that are not ours, to rules or to policies.
+ * anybody: to triggers that are not ours or to rules, and where the caller
+ * writes it, to policies and to a default that a step would fill in after.
  */
 static bool
-is_watched(Relation rel)
+is_watched(Relation rel, bool by_caller)
 {
 	Oid			ours = get_namespace_oid("oms", false);
+	AttrNumber	number = get_attnum(RelationGetRelid(rel), "number");
 
 	for (int i = 0; rel->trigdesc && i < rel->trigdesc->numtriggers; i++)
 	{
@@ -417,8 +436,9 @@ is_watched(Relation rel)
 		if (!trigger->tgisinternal && get_func_namespace(trigger->tgfoid) != ours)
 			return true;
 	}
-	return rel->rd_rules != NULL || rel->rd_rel->relrowsecurity || rel->rd_rel->relkind != RELKIND_RELATION ||
-		rel->rd_rel->relhassubclass;
+	if (by_caller && (rel->rd_rel->relrowsecurity || (number > 0 && TupleDescAttr(RelationGetDescr(rel), number - 1)->atthasdef)))
+		return true;
+	return rel->rd_rules != NULL || rel->rd_rel->relkind != RELKIND_RELATION || rel->rd_rel->relhassubclass;
 }
 
 /*

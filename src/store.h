@@ -69,6 +69,7 @@ extern Store *oms_store_with_gaps(FunctionCallInfo fcinfo, int required);
 extern Store *oms_store_of_any_layout(FunctionCallInfo fcinfo, int required);
 extern Store *oms_store_of_trigger(const TriggerData *trigger);
 extern void oms_refuse_parent(Relation rel);
+extern bool oms_is_watched(Store *store);
 extern bool oms_is_owner_of(const Store *store);
 extern void oms_require_owner_of(const Store *store);
 extern void oms_require_trigger(FunctionCallInfo fcinfo, const char *function);

@@ -213,6 +213,16 @@ SELECT is(pg_temp.writes('once'), 0::bigint, 'directly too');
 SELECT throws_ok($$ INSERT INTO once.order_lines (order_id, line_no, sku, quantity, unit_price, allocated) SELECT id, 99, 'sku1', 1, 1, 1 FROM once.orders LIMIT 1 $$, 'OM005', NULL, 'a line with counters');
 SELECT throws_ok($$ INSERT INTO once.order_lines (order_id, line_no, sku, quantity, unit_price, revision) SELECT id, 99, 'sku1', 1, 1, 1 FROM once.orders LIMIT 1 $$, 'OM005', NULL, 'or a revision');
 
+-- what a trigger on a table of the engine's sees of the order
+CREATE FUNCTION pg_temp.seen_by(relation text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	TRUNCATE once.seen;
+	EXECUTE format('CREATE TRIGGER watch AFTER INSERT OR UPDATE ON once.%I FOR EACH STATEMENT EXECUTE FUNCTION once.watch_engine()', relation);
+	PERFORM oms.place_order('once', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}]}');
+	EXECUTE format('DROP TRIGGER watch ON once.%I', relation);
+	RETURN NEXT is((SELECT what FROM once.seen LIMIT 1), relation || CASE relation WHEN 'order_events' THEN ' draft' ELSE ' placed' END, 'a trigger on ' || relation || ' sees the order on its way');
+END $$;
+
 -- who comes to watch is shown the steps
 CREATE TABLE once.seen (what text);
 CREATE FUNCTION once.watch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO once.seen VALUES (concat_ws(' ', TG_OP, OLD.status, NEW.status)); RETURN NULL; END $$;
@@ -220,6 +230,12 @@ CREATE TRIGGER watch AFTER INSERT OR UPDATE OF status ON once.orders FOR EACH RO
 SELECT lives_ok($$ SELECT oms.place_order('once', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}]}') $$, 'with a trigger');
 SELECT is((SELECT string_agg(what, ', ') FROM once.seen), 'INSERT draft, UPDATE draft placed, UPDATE placed confirmed', 'which sees each move');
 DROP TRIGGER watch ON once.orders;
+INSERT INTO once.stock_movements (sku, location, kind, quantity) VALUES ('sku8', 'a', 'receipt', 10);
+CREATE FUNCTION once.watch_engine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO once.seen SELECT concat_ws(' ', TG_TABLE_NAME, status) FROM once.orders ORDER BY id DESC LIMIT 1; RETURN NULL; END $$;
+SELECT seen.* FROM unnest('{stock,order_events}'::text[]) AS t, LATERAL pg_temp.seen_by(t) AS seen;
+ALTER TABLE once.orders ALTER COLUMN number SET DEFAULT 'MY-' || nextval('once.order_number');
+SELECT matches((SELECT number FROM oms.place_order('once', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}]}')), '^MY-', 'a default of the user''s gives the number');
+ALTER TABLE once.orders ALTER COLUMN number DROP DEFAULT;
 ALTER TABLE once.orders ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON once.orders USING (true) WITH CHECK (status = 'draft' OR placed_at IS NOT NULL);
 SELECT lives_ok($$ SELECT oms.place_order('once', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}]}') $$, 'with a policy');
