@@ -31,7 +31,9 @@ static const StoreQuery change_payments = {
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
 	" pg_catalog.unnest($10)) AS c(id, authorized, captured, voided, refunded, charged_back, capture_requested,"
-	" refund_requested, open_requests, failures) WHERE p.id" EQ "c.id",
+	" refund_requested, open_requests, failures) WHERE p.id" EQ "c.id"
+	" RETURNING p.id, p.authorized, p.captured, p.voided, p.refunded, p.charged_back, p.capture_requested, p.refund_requested,"
+	" p.open_requests::pg_catalog.int8",
 	10, {
 		UUIDARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID,
 		NUMERICARRAYOID, NUMERICARRAYOID, INT8ARRAYOID, INT8ARRAYOID
@@ -106,7 +108,31 @@ refuse_interference(const char *table)
 	ereport(ERROR,
 			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 			 errmsg("a trigger keeps the engine from writing table \"%s\"", table),
-			 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+			 errhint("A BEFORE trigger on a store's table must let the engine's writes pass as they are.")));
+}
+
+/*
+ * require_written refuses what a trigger of the user's made of the payments as
+ * they were written.
+ */
+static void
+require_written(const Ledger *ledger)
+{
+	for (int i = 0; i < ledger->npayments; i++)
+	{
+		pg_uuid_t	id = oms_column_uuid(i, 1);
+		const Payment *payment = oms_find_payment(ledger, &id);
+		bool		isnull;
+
+		for (int k = 0; k < MONEYS; k++)
+		{
+			if (!DatumGetBool(DirectFunctionCall2(numeric_eq, oms_column(i, 2 + k, &isnull),
+												  oms_plus(payment->now[k], payment->change[k]))))
+				refuse_interference("payments");
+		}
+		if (oms_column_int64(i, 2 + MONEYS) != payment->open_before + payment->open_requests)
+			refuse_interference("payments");
+	}
 }
 
 /*
@@ -137,6 +163,7 @@ oms_ledger_write_payments(const Ledger *ledger)
 		args[k] = oms_array_datum(arrays[k]);
 	if (oms_run(ledger->store, &change_payments, args) != ledger->npayments)
 		refuse_interference("payments");
+	require_written(ledger);
 }
 
 /*

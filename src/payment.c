@@ -39,6 +39,7 @@ static const PaymentColumn columns[] = {
 	{"open_requests", INT4OID, false}, {"failures", INT4OID, false}, {"revision", INT8OID, false},
 };
 
+static void refuse_engine_column(TriggerData *trigger, const char *name);
 static void judge_new(TriggerData *trigger, HeapTuple row);
 static void judge_change(Store *store, TriggerData *trigger);
 static const char *status_of(TupleDesc tupdesc, HeapTuple row);
@@ -91,7 +92,15 @@ oms_recheck_payment(Store *store, TriggerData *trigger)
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		judge_new(trigger, trigger->tg_trigtuple);
 	else
+	{
+		TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+		bool		isnull;
+
 		judge_change(store, trigger);
+		if (strcmp(TextDatumGetCString(field(tupdesc, trigger->tg_newtuple, "status", TEXTOID, &isnull)),
+				   status_of(tupdesc, trigger->tg_newtuple)) != 0)
+			refuse_engine_column(trigger, "status");
+	}
 }
 
 /*

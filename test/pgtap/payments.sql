@@ -214,6 +214,12 @@ CREATE FUNCTION shop.rich() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.cap
 CREATE TRIGGER zz_rich BEFORE INSERT ON shop.payments FOR EACH ROW EXECUTE FUNCTION shop.rich();
 SELECT throws_ok(format('SELECT pg_temp.pay(%L, 5)', :'o'), 'OM005', NULL, 'cannot make a payment rich');
 DROP TRIGGER zz_rich ON shop.payments;
+SELECT pg_temp.pay(:'o', 5) AS p \gset
+CREATE TRIGGER zz_rich BEFORE UPDATE ON shop.payments FOR EACH ROW EXECUTE FUNCTION shop.rich();
+SELECT throws_ok(format('SELECT pg_temp.do(%L, %L, 5)', :'p', 'sale'), '27000', 'a trigger keeps the engine from writing table "payments"', 'nor add to what the engine counts');
+CREATE OR REPLACE FUNCTION shop.rich() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.status := 'captured'; RETURN NEW; END $$;
+SELECT throws_ok(format('SELECT pg_temp.do(%L, %L, 5)', :'p', 'authorize'), 'OM005', NULL, 'nor say that it is paid');
+DROP TRIGGER zz_rich ON shop.payments;
 -- a draft that is paid for stays
 INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR') RETURNING id AS d \gset
 SELECT pg_temp.pay(:'d', 5) AS p \gset
