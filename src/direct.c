@@ -77,7 +77,8 @@ wants_credit(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 	const FieldValue *customer = &doc->fields[DOC_CUSTOMER];
 
 	return frame->payment_required && customer->is_set &&
-		oms_is_on_terms(store, customer->text ? customer->text : doc->customer[CUSTOMER_CODE].text);
+		((!customer->text && store->gives_terms) ||
+		 oms_is_on_terms(store, customer->text ? customer->text : doc->customer[CUSTOMER_CODE].text));
 }
 
 /*

@@ -75,6 +75,7 @@ static Oid	settings_of(const Store *store);
 static void read_layout(Store *store);
 static void look_for_gaps(Store *store);
 static bool is_watched(Relation rel, bool by_caller);
+static bool gives_terms(Relation rel);
 static const char *gap_of(Relation rel, const Fittings *fitting);
 static void namespace_changed(Datum arg, int cacheid, uint32 hashvalue);
 static void relation_changed(Datum arg, Oid relid);
@@ -395,6 +396,8 @@ look_for_gaps(Store *store)
 			store->is_watched = false;
 		if (rel && fittings[i].written != ELSEWHERE)
 			store->is_watched |= is_watched(rel, fittings[i].written == BY_CALLER);
+		if (rel && strcmp(fittings[i].table, "customers") == 0)
+			store->gives_terms = gives_terms(rel);
 		if (gap)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_STORE_LAYOUT),
@@ -439,6 +442,19 @@ is_watched(Relation rel, bool by_caller)
 	if (by_caller && (rel->rd_rel->relrowsecurity || (number > 0 && TupleDescAttr(RelationGetDescr(rel), number - 1)->atthasdef)))
 		return true;
 	return rel->rd_rules != NULL || rel->rd_rel->relkind != RELKIND_RELATION || rel->rd_rel->relhassubclass;
+}
+
+/*
+ * gives_terms tells whether a customer who is inserted without credit_limit may
+ * have one: by a default, or what triggers and rules do.
+ */
+static bool
+gives_terms(Relation rel)
+{
+	AttrNumber	number = get_attnum(RelationGetRelid(rel), "credit_limit");
+
+	return is_watched(rel, true) ||
+		(number != InvalidAttrNumber && TupleDescAttr(RelationGetDescr(rel), number - 1)->atthasdef);
 }
 
 /*

@@ -37,6 +37,7 @@ typedef struct Store
 	bool		whole;			/* no trigger, default or column is lacking */
 	bool		is_watched;		/* then: how an order is written shows to
 								 * others */
+	bool		gives_terms;	/* and new customers may have a credit_limit */
 	Oid			tables[OMS_MAX_TABLES]; /* whose triggers those are */
 	int			ntables;
 

@@ -287,6 +287,11 @@ SELECT is((SELECT c.code FROM shop.orders o JOIN shop.customers c ON c.id = cust
 SELECT pg_temp.place(2, '{"customer": "acme"}') AS b \gset
 UPDATE shop.orders SET status = 'canceled' WHERE id = :'b';
 SELECT is(pg_temp.credit(:'b'), 'canceled unpaid false 1 credit', 'a held order can be canceled');
+-- a customer who is new in the document, with the limit that is everybody's
+ALTER TABLE shop.customers ALTER credit_limit SET DEFAULT 15;
+SELECT is(pg_temp.credit(pg_temp.place(1, '{"customer": {"code": "new"}}')), 'confirmed unpaid true 0', 'a new customer has the default limit');
+SELECT is(pg_temp.credit(pg_temp.place(2, '{"customer": {"code": "newer"}}')), 'placed unpaid false 1 credit', 'and no more than that');
+ALTER TABLE shop.customers ALTER credit_limit DROP DEFAULT;
 -- drafts placed by one statement, by priority
 INSERT INTO shop.customers (code, credit_limit) VALUES ('bulk', 30);
 CREATE TEMP TABLE drafts AS WITH o AS (INSERT INTO shop.orders (channel, currency, priority, customer_id) SELECT 'web', 'EUR', 10 - n, (SELECT id FROM shop.customers WHERE code = 'bulk') FROM generate_series(1, 4) n RETURNING id, priority) SELECT * FROM o;
