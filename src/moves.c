@@ -83,6 +83,34 @@ tell_moves(StringInfo text, const MoveLink *link)
 }
 
 /*
+ * run_actions runs the actions of moves.  An order's automatic moves come after
+ * all actions of the move before: the first action's writes may open one.
+ */
+static void
+run_actions(Store *store, EntityKind entity, Mover *sorted, int count, Postponement *waiting)
+{
+	bool		wait = false;
+
+	for (int i = 0; entity == ENTITY_ORDER && i < count; i++)
+		wait |= sorted[i].move && sorted[i].move->nactions > 1;
+	if (!wait)
+	{
+		oms_run_actions(store, entity, sorted, count);
+		return;
+	}
+	oms_postpone(waiting, store, true);
+	PG_TRY();
+	{
+		oms_run_actions(store, entity, sorted, count);
+	}
+	PG_FINALLY();
+	{
+		oms_postpone_no_more(waiting);
+	}
+	PG_END_TRY();
+}
+
+/*
  * follow_up does, as the owner, what rows that moved, or may, entail; sorted
  * are those that moved.
  */
@@ -91,6 +119,7 @@ follow_up(Store *store, EntityKind entity, const Transition *t, Mover *sorted)
 {
 	Array	   *ids = oms_array(UUIDOID, t->nmovers + t->waiting->count);
 	Array	   *order_ids = oms_array(UUIDOID, t->nmovers + t->waiting->count);
+	Postponement waiting = {NULL};
 
 	if (t->nmovers > 0)
 	{
@@ -104,8 +133,13 @@ follow_up(Store *store, EntityKind entity, const Transition *t, Mover *sorted)
 		require_still(entity, sorted, t->nmovers);
 	}
 	log_moves(store, entity, t);
-	oms_run_actions(store, entity, sorted, t->nmovers);
+	run_actions(store, entity, sorted, t->nmovers, &waiting);
 
+	for (int i = 0; waiting.orders && i < waiting.orders->count; i++)
+	{
+		oms_array_add(ids, waiting.orders->values[i]);
+		oms_array_add(order_ids, waiting.orders->values[i]);
+	}
 	for (int i = 0; i < t->nmovers; i++)
 	{
 		if (!may_go_on(entity, &sorted[i]))

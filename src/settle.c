@@ -98,14 +98,20 @@ postponement_of(const Store *store)
 bool
 oms_is_postponed(const Store *store, const MachineMove *move)
 {
-	const Postponement *postponement = postponement_of(store);
+	bool		is_postponing = false;
 
-	for (int i = 0; postponement && i < move->nactions; i++)
+	for (const Postponement *p = postponements; p; p = p->outer)
+	{
+		if (p->store == store && p->all)
+			return true;
+		is_postponing |= p->store == store;
+	}
+	for (int i = 0; is_postponing && i < move->nactions; i++)
 	{
 		if (strcmp(move->actions[i].name, "confirm") != 0)
 			return true;
 	}
-	return postponement && postponement->all;
+	return false;
 }
 
 /*

@@ -20,6 +20,7 @@ SELECT pg_temp.both($q$
 			' placed -> dropped do release; final done, dropped'),
 		('at once', 'order', 'initial draft; draft -> confirmed when unheld do reserve, confirm; confirmed -> done when fulfilled; confirmed -> dropped do release; final done, dropped'),
 		('early', 'order', 'initial draft; draft -> review auto; draft, review -> placed do reserve; placed -> dropped do release; final dropped'),
+		('gone', 'order', 'initial draft; draft -> placed do reserve, confirm; placed -> seen when unheld auto; seen -> dropped when allocated do release auto; placed -> dropped do release; final dropped'),
 		('unpaid', 'order', 'initial draft; draft -> placed do reserve; placed -> confirmed when payable do confirm auto; placed, confirmed -> dropped do release; final dropped')
 $q$);
 SELECT pg_temp.both($q$
@@ -28,7 +29,7 @@ SELECT pg_temp.both($q$
 		('bare', 'No method', 'refuse', 100, NULL, 'standard', false, true), ('paid', 'Pays first', 'refuse', 1, 'ship', 'standard', true, true),
 		('pulled', 'Pulled back', 'hold', 1, 'ship', 'pulled', false, true), ('at once', 'At once', 'refuse', 1, 'ship', 'at once', false, true),
 		('early', 'A draft moves by itself', 'hold', 1, 'ship', 'early', false, true), ('unpaid', 'Goes on when paid', 'hold', 1, 'ship', 'unpaid', true, true),
-		('old', 'Closed', 'refuse', 1, 'ship', 'standard', false, false);
+		('gone', 'Gone at once', 'hold', 1, 'ship', 'gone', false, true), ('old', 'Closed', 'refuse', 1, 'ship', 'standard', false, false);
 	INSERT INTO @.locations (code, name, kind, priority, tracked, active) VALUES ('a', 'A', 'warehouse', 1, true, true),
 		('b', 'B', 'store', 2, true, true), ('supplier', 'Supplier', 'supplier', 3, false, true), ('shut', 'Shut', 'store', 0, true, false);
 	INSERT INTO @.skus (code, name) SELECT 'sku' || n, 'SKU ' || n FROM generate_series(1, 9) AS n;
@@ -149,6 +150,7 @@ SELECT pg_temp.same('a guard refuses', '{"channel": "at once", "currency": "EUR"
 SELECT pg_temp.same('a draft that has moved on', '{"channel": "early", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}]}');
 SELECT pg_temp.same('short, not paid', '{"channel": "unpaid", "currency": "EUR", "lines": [{"sku": "sku9", "quantity": 3, "unit_price": 1}]}');
 SELECT pg_temp.same('short, for nothing', '{"channel": "unpaid", "currency": "EUR", "lines": [{"sku": "sku9", "quantity": 3, "unit_price": 0}]}');
+SELECT pg_temp.same('moves on after two actions', '{"channel": "gone", "currency": "EUR", "lines": [{"sku": "song", "quantity": 1, "unit_price": 1}, {"sku": "sku8", "quantity": 1, "unit_price": 1}]}');
 SELECT pg_temp.same('a closed channel', '{"channel": "old", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}]}');
 SELECT pg_temp.same('a closed location', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}, {"sku": "sku8", "quantity": 1, "unit_price": 1, "location": "shut"}]}');
 SELECT pg_temp.same('an unknown method', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}, {"sku": "nix", "method": "nix", "quantity": 1, "unit_price": 1}]}');

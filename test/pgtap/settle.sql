@@ -57,5 +57,18 @@ INSERT INTO shop.payment_transactions (payment_id, kind, amount, outcome) VALUES
 SELECT is(row(status, open_holds, confirmed_at IS NULL)::text, '(confirmed,1,f)', 'until it is') FROM shop.orders WHERE id = :'id';
 SELECT pg_temp.sound('shop');
 
+-- ---- all actions of a move come before the automatic move that the first has opened
+
+CREATE TABLE shop.told (status text, units_allocated bigint);
+CREATE FUNCTION shop.tell(o shop.orders) RETURNS void LANGUAGE sql AS $$ INSERT INTO shop.told VALUES (o.status, o.units_allocated) $$;
+INSERT INTO shop.workflows (name, entity, definition) VALUES
+	('telling', 'order', 'initial draft; draft -> placed do reserve, tell; placed -> seen when allocated auto; seen -> done when fulfilled; placed, seen -> dropped do release; final done, dropped');
+INSERT INTO shop.orders (channel, currency, workflow) VALUES ('pulled', 'EUR', 'telling') RETURNING id \gset
+INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) VALUES (:'id', 1, 'hat', 1, 10);
+UPDATE shop.orders SET status = 'placed' WHERE id = :'id';
+SELECT is((SELECT string_agg(t::text, ' ') FROM shop.told AS t), '(placed,1)', 'the second action sees the state that the move led to');
+SELECT is((SELECT status FROM shop.orders WHERE id = :'id'), 'seen', 'and then the order goes on');
+SELECT pg_temp.sound('shop');
+
 SELECT * FROM finish();
 ROLLBACK;
