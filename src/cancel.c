@@ -239,13 +239,13 @@ find_sources(Store *store, const pg_uuid_t *order_id, int *count)
 	for (int i = 0; i < *count; i++)
 	{
 		Source	   *source = &sources[i];
-		Machine    *machine = oms_machine(store, oms_column_text(i, 3), ENTITY_FULFILLMENT);
+		Machine    *machine = oms_machine(store, oms_column_name(i, 3), ENTITY_FULFILLMENT);
 		const MachineMove *move;
 		int			state;
 
 		source->fulfillment_id = oms_column_uuid(i, 1);
-		source->number = oms_column_text(i, 2);
-		source->status = oms_column_text(i, 4);
+		source->number = oms_column_name(i, 2);
+		source->status = oms_column_name(i, 4);
 		source->line_id = oms_column_uuid(i, 5);
 		source->quantity = oms_column_int64(i, 6);
 		if (oms_column_bool(i, 7))

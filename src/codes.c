@@ -111,8 +111,8 @@ oms_look_up_codes(Store *store, const OrderDocument *doc)
 		oms_document_fault("channel", NULL, psprintf("unknown channel \"%s\"", channel));
 	if (!oms_column_bool(0, 4))
 		oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", channel));
-	frame->workflow = oms_column_text(0, 1);
-	frame->if_short = oms_column_text(0, 2);
+	frame->workflow = oms_column_name(0, 1);
+	frame->if_short = oms_column_name(0, 2);
 	frame->priority = oms_column_int64(0, 3);
 	frame->payment_required = oms_column_bool(0, 5);
 	frame->lines = palloc0(Max(1, doc->nlines) * sizeof(LineFrame));

@@ -54,9 +54,9 @@ facts_of_orders(Store *store, const StoreQuery *query, const Array *ids)
 		OrderFacts *facts = &list->orders[i];
 
 		facts->id = oms_column_uuid(i, 1);
-		facts->number = oms_column_text(i, 2);
-		facts->workflow = oms_column_text(i, 3);
-		facts->status = oms_column_text(i, 4);
+		facts->number = oms_column_name(i, 2);
+		facts->workflow = oms_column_name(i, 3);
+		facts->status = oms_column_name(i, 4);
 		facts->status_reason = oms_column_text(i, 5);
 		facts->is_placed = oms_column_bool(i, 6);
 		facts->is_confirmed = oms_column_bool(i, 7);
@@ -151,13 +151,13 @@ learn_fulfillments(Store *store, Mover *movers, int count, const Array *ids)
 			mover--;
 		for (; mover < movers + count && oms_uuid_cmp(mover, &id) == 0; mover++)
 		{
-			mover->status = oms_column_text(i, 2);
+			mover->status = oms_column_name(i, 2);
 			mover->is_reserved = oms_column_bool(i, 3);
 			mover->reason = oms_column_text(i, 4);
 			mover->stock_effect = oms_column_text(i, 5);
 			mover->location = oms_column_text(i, 6);
-			mover->number = oms_column_text(i, 7);
-			mover->machine = oms_machine(store, oms_column_text(i, 8), ENTITY_FULFILLMENT);
+			mover->number = oms_column_name(i, 7);
+			mover->machine = oms_machine(store, oms_column_name(i, 8), ENTITY_FULFILLMENT);
 			mover->group_complete = oms_column_bool(i, 9);
 		}
 	}

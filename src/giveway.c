@@ -202,14 +202,14 @@ find_allocations(Store *store, const StockLevel *level, int *count)
 	for (uint64 i = 0; i < found; i++)
 	{
 		Allocation *allocation = &list[i];
-		Machine    *machine = oms_machine(store, oms_column_text(i, 4), ENTITY_FULFILLMENT);
+		Machine    *machine = oms_machine(store, oms_column_name(i, 4), ENTITY_FULFILLMENT);
 		int			state;
 		const MachineMove *move;
 
 		allocation->fulfillment_id = oms_column_uuid(i, 1);
 		allocation->order_id = oms_column_uuid(i, 2);
-		allocation->number = oms_column_text(i, 3);
-		allocation->status = oms_column_text(i, 5);
+		allocation->number = oms_column_name(i, 3);
+		allocation->status = oms_column_name(i, 5);
 		allocation->line_id = oms_column_uuid(i, 6);
 		allocation->quantity = oms_column_int64(i, 7);
 		allocation->whole = oms_column_int64(i, 8);

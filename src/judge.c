@@ -341,7 +341,7 @@ fill_order(Case *c)
 
 				if (oms_row_is_null(c->shape, &c->new, columns[i]))
 					values[i] = i == 1 ? oms_column(0, i + 1, INT4OID, &isnull)
-						: CStringGetTextDatum(oms_column_text(0, i + 1));
+						: CStringGetTextDatum(oms_column_name(0, i + 1));
 				else
 					values[i] = oms_row_value(c->shape, &c->new, columns[i]);
 			}

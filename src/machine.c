@@ -212,14 +212,13 @@ read_machines(Store *store)
 
 		for (uint64 i = 0; i < count; i++)
 		{
-			bool		isnull;
 			bool		found;
-			char	   *name = oms_column_text(i, 1);
+			char	   *name = oms_column_name(i, 1);
 			Machine    *machine = hash_search(machines, name, HASH_ENTER, &found);
 
-			machine->entity = strcmp(oms_column_text(i, 2), "order") == 0
+			machine->entity = strcmp(oms_column_name(i, 2), "order") == 0
 				? ENTITY_ORDER : ENTITY_FULFILLMENT;
-			machine->workflow = oms_workflow_from_text(DatumGetTextPP(oms_column(i, 3, TEXTOID, &isnull)));
+			machine->workflow = oms_workflow_from_text(cstring_to_text(oms_column_name(i, 3)));
 			build_machine(machine);
 		}
 		if (store->machines_context)

@@ -346,9 +346,9 @@ release_fulfillments(Store *store, Mover **rows, int count, const Array *orders)
 	{
 		pg_uuid_t	id = oms_column_uuid(i, 1);
 		pg_uuid_t	order_id = oms_column_uuid(i, 2);
-		char	   *number = oms_column_text(i, 3);
-		char	   *status = oms_column_text(i, 5);
-		Machine    *machine = oms_machine(store, oms_column_text(i, 4), ENTITY_FULFILLMENT);
+		char	   *number = oms_column_name(i, 3);
+		char	   *status = oms_column_name(i, 5);
+		Machine    *machine = oms_machine(store, oms_column_name(i, 4), ENTITY_FULFILLMENT);
 		const MachineMove *move;
 
 		if (oms_column_bool(i, 6))

@@ -137,8 +137,8 @@ oms_replace_workflow(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OMS_WORKFLOW_UNSOUND),
 				 errmsg("workflow \"%s\" does not exist in store \"%s\"", r.workflow, store->name),
 				 errhint("Insert it into workflows first.")));
-	entity = strcmp(oms_column_text(0, 1), "order") == 0 ? ENTITY_ORDER : ENTITY_FULFILLMENT;
-	old = oms_workflow_from_text(cstring_to_text(oms_column_text(0, 2)));
+	entity = strcmp(oms_column_name(0, 1), "order") == 0 ? ENTITY_ORDER : ENTITY_FULFILLMENT;
+	old = oms_workflow_from_text(cstring_to_text(oms_column_name(0, 2)));
 	new = oms_workflow_from_text(cstring_to_text(definition));
 	if (!PG_ARGISNULL(3))
 		read_map(PG_GETARG_JSONB_P(3), old, new, &r);

@@ -229,6 +229,15 @@ oms_column_text(uint64 row, int column)
 }
 
 /*
+ * oms_column_name returns a text field that is not NULL.
+ */
+char *
+oms_column_name(uint64 row, int column)
+{
+	return TextDatumGetCString(not_null(row, column, TEXTOID));
+}
+
+/*
  * oms_require_types refuses rows that are not of a result's type, each column
  * of which is one of the query's.
  */

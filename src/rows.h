@@ -34,6 +34,7 @@ extern bool oms_column_bool(uint64 row, int column);
 extern int64 oms_column_int64(uint64 row, int column);
 extern Datum oms_column_numeric(uint64 row, int column);
 extern char *oms_column_text(uint64 row, int column);
+extern char *oms_column_name(uint64 row, int column);
 extern pg_uuid_t oms_column_uuid(uint64 row, int column);
 extern void oms_require_types(TupleDesc result);
 

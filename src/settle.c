@@ -224,14 +224,14 @@ oms_wake_fulfillments(Store *store, const Array *order_ids)
 	numbers = palloc(Max(1, count) * sizeof(char *));
 	for (uint64 i = 0; i < count; i++)
 	{
-		Machine    *machine = oms_machine(store, oms_column_text(i, 4), ENTITY_FULFILLMENT);
-		int			state = oms_machine_state(machine, oms_column_text(i, 5));
+		Machine    *machine = oms_machine(store, oms_column_name(i, 4), ENTITY_FULFILLMENT);
+		int			state = oms_machine_state(machine, oms_column_name(i, 5));
 		pg_uuid_t	id = oms_column_uuid(i, 1);
 		pg_uuid_t	order_id = oms_column_uuid(i, 2);
 
 		if (state < 0 || !machine->has_automatic[state])
 			continue;
-		numbers[ids->count] = oms_column_text(i, 3);
+		numbers[ids->count] = oms_column_name(i, 3);
 		oms_array_add_uuid(ids, &id);
 		oms_array_add_uuid(orders, &order_id);
 	}

@@ -355,7 +355,7 @@ read_layout(Store *store)
 				 errhint("Restore the row, or run SELECT oms.upgrade_store(%s).",
 						 quote_literal_cstr(store->name))));
 	version = oms_column_int64(0, 1);
-	store->number_prefix = MemoryContextStrdup(store->context, oms_column_text(0, 2));
+	store->number_prefix = MemoryContextStrdup(store->context, oms_column_name(0, 2));
 	server = oms_column_text(0, 3);
 	store->is_here = server && strcmp(server, oms_server()) == 0;
 	oms_spi_end();

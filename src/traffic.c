@@ -46,8 +46,8 @@ read_workflow(const Store *store, Datum name, const char **table)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("store \"%s\" has no workflow \"%.64s\"", store->name, TextDatumGetCString(name)),
 				 errhint("SELECT name FROM %s.workflows lists those that it has.", store->quoted_name)));
-	*table = strcmp(oms_column_text(0, 2), "order") == 0 ? "orders" : "fulfillments";
-	return oms_workflow_from_text(cstring_to_text(oms_column_text(0, 1)));
+	*table = strcmp(oms_column_name(0, 2), "order") == 0 ? "orders" : "fulfillments";
+	return oms_workflow_from_text(cstring_to_text(oms_column_name(0, 1)));
 }
 
 /*
@@ -61,7 +61,7 @@ count_rows(const Store *store, const char *table, Datum name, const Workflow *wo
 
 	for (uint64 i = 0; i < count; i++)
 	{
-		char	   *status = oms_column_text(i, 1);
+		char	   *status = oms_column_name(i, 1);
 		int			state = oms_workflow_state(workflow, status, strlen(status));
 
 		if (state >= 0)
@@ -82,12 +82,12 @@ count_moves(const Store *store, const char *table, Datum name, const Workflow *w
 
 	for (uint64 i = 0; i < count; i++)
 	{
-		char	   *from = oms_column_text(i, 2);
-		char	   *to = oms_column_text(i, 3);
+		char	   *from = oms_column_name(i, 2);
+		char	   *to = oms_column_name(i, 3);
 		int			from_state = oms_workflow_state(workflow, from, strlen(from));
 		int			to_state = oms_workflow_state(workflow, to, strlen(to));
 
-		if (strcmp(oms_column_text(i, 1), "created") == 0)
+		if (strcmp(oms_column_name(i, 1), "created") == 0)
 			traffic->created += to_state == workflow->initial ? oms_column_int64(i, 4) : 0;
 		else if (from_state >= 0 && to_state >= 0)
 		{

@@ -104,6 +104,11 @@ SELECT throws_ok($$ SELECT * FROM oms.events_after('oms_fake') $$, 'OM008', 'col
 CREATE DOMAIN oms_fake.word AS text;
 ALTER TABLE oms_fake.order_events ALTER COLUMN reason TYPE oms_fake.word;
 SELECT isnt_empty($$ SELECT * FROM oms.events_after('oms_fake') $$, 'a domain over it is as good');
+ALTER TABLE oms_fake.workflows ADD COLUMN name text DEFAULT 'w', ADD COLUMN entity text, ADD COLUMN definition text;
+INSERT INTO oms_fake.workflows DEFAULT VALUES;
+SELECT throws_ok($$ SELECT oms.to_mermaid('oms_fake', 'w') $$, '23502', NULL, 'a workflow that says nothing');
+UPDATE oms_fake.settings SET number_prefix = NULL;
+SELECT throws_ok(format('SELECT * FROM oms.place_order(%L, ''{}'')', 'oms_fake'), 'OM008', NULL, 'what lacks triggers is no store to place in');
 CREATE FUNCTION oms_fake.insert(statement text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	ALTER TABLE shop.order_lines ALTER COLUMN order_id DROP NOT NULL;
