@@ -97,9 +97,14 @@ FROM oms.layout_wrappers(store) w
 			THEN format('COMMENT ON FUNCTION %I.%s IS %L', store, w.signature, w.comment) END) AS statement) repair
 WHERE repair.statement <> ''
 UNION ALL
--- of those views some call functions of the extension
-SELECT 'view', v.name, v.statement
+-- of those views some call functions of the extension; who reads the log reads them
+SELECT 'view', v.name, concat(v.statement, readers.grants)
 FROM oms.layout_process_views(store) v
+	CROSS JOIN LATERAL (
+		SELECT string_agg(format('; GRANT SELECT ON %I.%I TO %s', store, v.name,
+			CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END), '') AS grants
+		FROM relations r JOIN pg_class c ON c.oid = r.oid CROSS JOIN LATERAL aclexplode(c.relacl) a
+		WHERE r.relation = 'order_timeline' AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner) readers
 WHERE NOT EXISTS (SELECT FROM relations r WHERE r.relation = v.name)
 ORDER BY 1, 2
 $layout$;
@@ -199,4 +204,4 @@ COMMENT ON FUNCTION oms.layout_upgrade(text) IS 'The work of oms.upgrade_store, 
 CREATE FUNCTION oms.upgrade_store(store text) RETURNS void
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_upgrade_store';
-COMMENT ON FUNCTION oms.upgrade_store(text) IS 'Brings a store to this version''s layout and makes again what it lacks: triggers (also disabled ones), the functions in it, defaults of ids and actors, workflows.compiled, the row of settings. Rows and what users added stay. Needs to own the store. Errors: OM010 no such store; OM008 a store of a newer version; 42501 not the owner; 55000 inside an extension script; 22P02, 54000 a workflow that cannot be read';
+COMMENT ON FUNCTION oms.upgrade_store(text) IS 'Brings a store to this version''s layout and makes again what it lacks: triggers (also disabled ones), the functions in it, defaults of ids and actors, workflows.compiled, views of how workflows are lived, the row of settings. Rows and what users added stay. Needs to own the store. Errors: OM010 no such store; OM008 a store of a newer version; 42501 not the owner; 55000 inside an extension script; 22P02, 54000 a workflow that cannot be read';

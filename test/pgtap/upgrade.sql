@@ -299,6 +299,15 @@ SELECT lives_ok($$ SELECT oms.upgrade_store('shop') $$, 'until it is upgraded');
 SELECT is((SELECT to_jsonb(s) - 'import_xid' - 'server' - 'moved_after' FROM shop.settings s), '{"id": 1, "layout_version": 1, "number_prefix": "S-"}', 'it has one again');
 SELECT is(pg_temp.place('shop'), 'placed', 'and works');
 
+-- a view that is made again is read by those who read the log
+CREATE ROLE "oms_test Reader";
+SELECT oms.grant_store('shop', 'oms_test Reader', 'reader');
+DROP VIEW shop.workflow_paths;
+SELECT lives_ok($$ SELECT oms.upgrade_store('shop') $$, 'a view is made again');
+SET ROLE "oms_test Reader";
+SELECT lives_ok($$ SELECT * FROM shop.workflow_paths $$, 'and a reader reads it as before');
+RESET ROLE;
+
 -- rows are not made again
 DROP TABLE shop.order_charges CASCADE;
 SELECT throws_ok($$ SELECT oms.upgrade_store('shop') $$, 'OM008', 'store "shop" has no table "order_charges"', 'a table that was dropped');
