@@ -122,11 +122,10 @@ require_written(const Ledger *ledger)
 	{
 		pg_uuid_t	id = oms_column_uuid(i, 1);
 		const Payment *payment = oms_find_payment(ledger, &id);
-		bool		isnull;
 
 		for (int k = 0; k < MONEYS; k++)
 		{
-			if (!DatumGetBool(DirectFunctionCall2(numeric_eq, oms_column(i, 2 + k, &isnull),
+			if (!DatumGetBool(DirectFunctionCall2(numeric_eq, oms_column_numeric(i, 2 + k),
 												  oms_plus(payment->now[k], payment->change[k]))))
 				refuse_interference("payments");
 		}
