@@ -100,6 +100,9 @@ sub work
 	my $divided = $order->(qq("external_ref": "$reference"), X => 4);
 	$session->run("SELECT oms.split_fulfillment($name, (SELECT id FROM $s.fulfillments WHERE order_id = '$divided'), '[{\"line\": 1, \"quantity\": 1}]')");
 	$session->run("SELECT oms.cancel_lines($name, '$divided', '[{\"line\": 1, \"quantity\": 2}]', 'other')");
+	my $paid = $order->('"payments": [{"method": "card", "kind": "sale", "amount": 9, "gateway_ref": "ch_1"}]', X => 1);
+	$session->run("INSERT INTO $s.payment_transactions (payment_id, kind, outcome, amount, gateway_ref)"
+		  . " SELECT id, 'refund', 'requested', 2, 'r_1' FROM $s.payments WHERE order_id = '$paid'");
 	$order->('"if_short": "hold", "charges": [{"kind": "shipping", "amount": 5}]', Z => 50);
 	$session->run("INSERT INTO $s.stock_movements (sku, location, kind, quantity, external_ref) VALUES ('X', 'A', 'damage', 4, 'd')");
 	$session->run("UPDATE $s.workflows SET definition = replace(definition, 'draft -> canceled;', 'draft -> canceled; -- by hand') WHERE name = 'standard'");
@@ -116,6 +119,13 @@ sub is_whole
 	my $last = $session->value('SELECT max(substr(number, 3)::int) FROM ' . quoted($store) . '.orders');
 	my $row = $session->run('SELECT * FROM oms.place_order(' . literal($store) . ", '" . Session::document('', X => 1) . "')")->{rows}[0];
 	is("$row->[1] $row->[2]", 'S-' . ($last + 1) . ' confirmed', "$what: the next order works");
+	my $deliver = 'INSERT INTO ' . quoted($store) . '.payment_transactions (payment_id, kind, outcome, amount, gateway_ref)'
+	  . ' SELECT id, ';
+	is(scalar @{ $session->run("$deliver 'sale', 'succeeded', 9, 'ch_1' FROM " . quoted($store) . '.payments RETURNING id')->{rows} }, 0,
+		"$what: money that was recorded before is known");
+	$session->run("$deliver 'refund', 'succeeded', 2, 'r_1' FROM " . quoted($store) . '.payments');
+	is($session->value("SELECT string_agg(DISTINCT concat_ws(' ', status, open_requests, trim_scale(refunded)), ',') FROM " . quoted($store) . '.payments'),
+		'partially_refunded 0 2', "$what: and a request is answered");
 	$row = $session->run('SELECT * FROM ' . quoted($store) . ".place_order('" . Session::document('"external_ref": "R-1"', X => 4) . "')")->{rows}[0];
 	is($row->[6], 't', "$what: an order that was placed before is known");
 	is($session->state('UPDATE ' . quoted($store) . ".fulfillments SET status = 'shipped' WHERE order_id = (SELECT id FROM "
