@@ -31,7 +31,8 @@ $admin->run("SELECT oms.grant_store('shop', 'analyst', 'reader'); GRANT USAGE ON
 # whoever is told of a commit is told of what the standby has, too
 $primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'\n");
 $admin->close;
-$primary->restart;
+$primary->stop;
+$primary->start;    # pg_ctl restart would not go through the wrapper of test/asan
 $primary->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync' AND backend_xmin IS NOT NULL") or die 'no standby';
 
 $admin = Session->new($primary);
