@@ -54,6 +54,7 @@ OBJS = $(patsubst %,src/%.o, \
 	lifecycle \
 	shape \
 	judge \
+	judge_fill \
 	form \
 	axes \
 	facts \

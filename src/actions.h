@@ -16,6 +16,5 @@ extern void oms_require_content(Store *store, Mover **rows, int count, const Arr
 extern void oms_try_reserve(Store *store, Mover *row);
 extern const MachineMove *oms_releasing_move(const Machine *machine, const char *number, const char *status);
 extern void oms_refuse_claim(const Mover *row, int count, const char *what);
-extern void oms_hold_short(Store *store, const Array *order_ids);
 
 #endif							/* OMS_ACTIONS_H */

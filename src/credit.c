@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "lines.h"
 #include "oms.h"
 #include "payment.h"
 #include "plan.h"
@@ -53,12 +54,6 @@ static const StoreQuery read_room = {
 static const StoreQuery require_payment = {
 	"UPDATE @.orders o SET status = o.status, payment_required = true, revision = o.revision" PLUS "1 WHERE o.id" EQ "ANY ($1)",
 	1, {UUIDARRAYOID}
-};
-
-static const StoreQuery insert_holds = {
-	"INSERT INTO @.order_holds (order_id, kind, reason, placed_by)"
-	" SELECT h.id, 'credit', 'the customer''s credit limit does not cover it', $2 FROM ROWS FROM (pg_catalog.unnest($1)) AS h(id)",
-	2, {UUIDARRAYOID, TEXTOID}
 };
 
 static const StoreQuery find_terms = {
@@ -153,10 +148,8 @@ oms_judge_credit(Store *store, const Array *order_ids)
 void
 oms_hold_credit(Store *store, const Array *order_ids)
 {
-	Datum		ids = oms_array_datum(order_ids);
-
-	(void) oms_run(store, &require_payment, (Datum[]) {ids});
-	(void) oms_run(store, &insert_holds, (Datum[]) {ids, CStringGetTextDatum(oms_current_actor())});
+	(void) oms_run(store, &require_payment, (Datum[]) {oms_array_datum(order_ids)});
+	oms_place_holds(store, order_ids, "credit", "the customer's credit limit does not cover it");
 }
 
 /*

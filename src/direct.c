@@ -23,6 +23,7 @@
 
 #include "actions.h"
 #include "judge.h"
+#include "lines.h"
 #include "moves.h"
 #include "oms.h"
 #include "order.h"
@@ -84,12 +85,11 @@ wants_credit(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 /*
  * steps_show tells whether anybody watches the steps of placing.  Who has come
  * to do so since the tables were looked at has committed before they are
- * locked; who comes later waits for us.
+ * locked, orders by oms_keep_workflows; who comes later waits for us.
  */
 static bool
 steps_show(Store *store, const OrderDocument *doc)
 {
-	LockRelationOid(get_relname_relid("orders", store->namespace_oid), RowExclusiveLock);
 	LockRelationOid(get_relname_relid("order_lines", store->namespace_oid), RowExclusiveLock);
 	if (doc->ncharges > 0)
 		LockRelationOid(get_relname_relid("order_charges", store->namespace_oid), RowExclusiveLock);
@@ -141,14 +141,23 @@ oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 }
 
 /*
- * add_amount adds an amount and its tax to the order's total, or takes it off.
+ * amount_of returns an amount of the document, 0 where it gives none.
+ */
+static Datum
+amount_of(const FieldValue *value)
+{
+	return value->is_set ? value->number : DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
+}
+
+/*
+ * count adds what a line or charge is worth to the order.
  */
 static void
-add_amount(Direct *d, Datum amount, const FieldValue *tax, bool off)
+count(Direct *d, Worth worth)
 {
-	if (tax->is_set && !d->doc->fields[DOC_TAX_INCLUDED].boolean)
-		amount = DirectFunctionCall2(numeric_add, amount, tax->number);
-	d->order.total = DirectFunctionCall2(off ? numeric_sub : numeric_add, d->order.total, amount);
+	d->order.units += worth.units;
+	d->order.total = DirectFunctionCall2(numeric_add, d->order.total,
+										 d->doc->fields[DOC_TAX_INCLUDED].boolean ? worth.net : worth.gross);
 }
 
 /*
@@ -173,20 +182,16 @@ begin_order(Direct *d, const pg_uuid_t *id)
 	for (int i = 0; i < d->doc->nlines; i++)
 	{
 		const FieldValue *line = d->doc->lines[i];
-		Datum		amount = DirectFunctionCall2(numeric_mul, line[LINE_UNIT_PRICE].number,
-												 DirectFunctionCall1(int8_numeric, Int64GetDatum(line[LINE_QUANTITY].integer)));
 
-		order->units += line[LINE_QUANTITY].integer;
-		if (line[LINE_DISCOUNT].is_set)
-			amount = DirectFunctionCall2(numeric_sub, amount, line[LINE_DISCOUNT].number);
-		add_amount(d, amount, &line[LINE_TAX], false);
+		count(d, oms_worth_of_line(*id, line[LINE_QUANTITY].integer, line[LINE_UNIT_PRICE].number,
+								   amount_of(&line[LINE_DISCOUNT]), amount_of(&line[LINE_TAX])));
 	}
 	for (int i = 0; i < d->doc->ncharges; i++)
 	{
 		const FieldValue *charge = d->doc->charges[i];
 
-		add_amount(d, charge[CHARGE_AMOUNT].number, &charge[CHARGE_TAX],
-				   strcmp(charge[CHARGE_KIND].text, "discount") == 0);
+		count(d, oms_worth_of_charge(*id, charge[CHARGE_KIND].text, charge[CHARGE_AMOUNT].number,
+									 amount_of(&charge[CHARGE_TAX])));
 	}
 	order->total = DirectFunctionCall2(numeric, order->total, Int32GetDatum(TOTAL_TYPMOD));
 	d->state = d->machine->workflow->initial;
@@ -384,7 +389,7 @@ write_holds(Direct *d)
 		write_events(d, d->reserved);
 		oms_array_add_uuid(ids, &d->order.id);
 		oms_become_owner(d->store, &scope);
-		oms_hold_short(d->store, ids);
+		oms_place_holds(d->store, ids, "stock", SHORT_REASON);
 		oms_leave_owner(&scope);
 	}
 }

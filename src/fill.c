@@ -15,6 +15,7 @@
 
 #include "event.h"
 #include "fill.h"
+#include "lines.h"
 #include "oms.h"
 #include "plan.h"
 #include "sourcing.h"
@@ -60,11 +61,11 @@ static const StoreQuery read_waiting = {
  */
 static const StoreQuery lock_stock_holds = {
 	"WITH locked AS (SELECT h.id FROM @.order_holds h WHERE h.order_id" EQ "ANY ($1) AND h.kind" EQ "'stock'"
-	" AND h.reason" EQ "'units are short' AND h.released_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)"
+	" AND h.reason" EQ "'" SHORT_REASON "' AND h.released_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)"
 	" SELECT h.id, o.number, NOT EXISTS (SELECT FROM locked k WHERE k.id" EQ "h.id)"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.order_holds h ON h.order_id" EQ "w.id"
 	" JOIN @.orders o ON o.id" EQ "w.id"
-	" WHERE h.kind" EQ "'stock' AND h.reason" EQ "'units are short' AND h.released_at IS NULL"
+	" WHERE h.kind" EQ "'stock' AND h.reason" EQ "'" SHORT_REASON "' AND h.released_at IS NULL"
 	" AND NOT EXISTS (SELECT FROM @.order_lines l WHERE l.order_id" EQ "w.id AND l.short" GT "0)",
 	1, {UUIDARRAYOID}
 };

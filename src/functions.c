@@ -61,15 +61,6 @@ typedef struct Errand
 } Errand;
 
 /*
- * table_of returns the table of an entity.
- */
-static const char *
-table_of(EntityKind entity)
-{
-	return entity == ENTITY_ORDER ? "orders" : "fulfillments";
-}
-
-/*
  * oms_store_function returns the store's own function of that name that takes
  * a row of the entity and returns the type; InvalidOid where there is none.
  * A function that is not the store owner's does not count: the engine would
@@ -78,7 +69,7 @@ table_of(EntityKind entity)
 Oid
 oms_store_function(Store *store, EntityKind entity, const char *name, Oid result)
 {
-	Oid			relid = get_relname_relid(table_of(entity), store->namespace_oid);
+	Oid			relid = get_relname_relid(oms_entity_table(entity), store->namespace_oid);
 	Oid			row_type = OidIsValid(relid) ? get_rel_type_id(relid) : InvalidOid;
 	oidvector  *arguments;
 	HeapTuple	tuple;
@@ -245,7 +236,7 @@ oms_ask_function(Store *store, FunctionCalls *calls, EntityKind entity, const Mo
 	{
 		appendStringInfo(why, "there is no function %s(%s) that returns boolean and belongs to the store's owner",
 						 quote_qualified_identifier(store->name, name),
-						 quote_qualified_identifier(store->name, table_of(entity)));
+						 quote_qualified_identifier(store->name, oms_entity_table(entity)));
 		return false;
 	}
 	if (call(store, function, &errand))
@@ -269,6 +260,6 @@ oms_call_function(Store *store, FunctionCalls *calls, EntityKind entity, const M
 				 errmsg("action \"%s\" of workflow \"%s\" does not exist", name, row->machine->name),
 				 errhint("Create a function %s(%s) that returns void and belongs to the store's owner.",
 						 quote_qualified_identifier(store->name, name),
-						 quote_qualified_identifier(store->name, table_of(entity)))));
+						 quote_qualified_identifier(store->name, oms_entity_table(entity)))));
 	(void) call(store, function, &errand);
 }

@@ -33,6 +33,12 @@ static const StoreQuery count_holds = {
 	3, {UUIDARRAYOID, INT8ARRAYOID, BOOLARRAYOID}
 };
 
+static const StoreQuery insert_holds = {
+	"INSERT INTO @.order_holds (order_id, kind, reason, placed_by) SELECT h.id, $2, $3, $4"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) AS h(id)",
+	4, {UUIDARRAYOID, TEXTOID, TEXTOID, TEXTOID}
+};
+
 static const StoreQuery find_orders = {
 	"SELECT o.number FROM @.orders o WHERE o.id" EQ "ANY ($1) LIMIT 1", 1, {UUIDARRAYOID}
 };
@@ -258,4 +264,16 @@ oms_act_holds(Store *store, TriggerData *trigger)
 		(void) oms_run(store, &count_holds, (Datum[]) {oms_array_datum(ids), oms_array_datum(changes), oms_array_datum(approvals)});
 	oms_leave_owner(&scope);
 	oms_spi_end();
+}
+
+/*
+ * oms_place_holds holds orders for a reason of the engine's.
+ */
+void
+oms_place_holds(Store *store, const Array *order_ids, const char *kind, const char *reason)
+{
+	(void) oms_run(store, &insert_holds, (Datum[]) {
+		oms_array_datum(order_ids), CStringGetTextDatum(kind), CStringGetTextDatum(reason),
+		CStringGetTextDatum(oms_current_actor())
+	});
 }

@@ -1,11 +1,12 @@
 /*
  * judge_case.h
- *	  What judge.c and form.c know of the row that they judge.
+ *	  What judge.c, judge_fill.c and form.c know of the row that they judge.
  */
 #ifndef OMS_JUDGE_CASE_H
 #define OMS_JUDGE_CASE_H
 
 #include "commands/trigger.h"
+#include "placing.h"
 #include "shape.h"
 
 /* One judgement: the row before and after, and what is known of its table. */
@@ -25,6 +26,12 @@ typedef struct Case
 	RowValues	old;			/* values NULL at INSERT */
 	RowValues	new;
 } Case;
+
+/* judge_fill.c */
+extern void oms_fill_order(Case *c);
+extern void oms_fill_placed(Case *c, const Placing *placing);
+extern void oms_fill_move(Case *c);
+extern void oms_move_by_itself(Case *c);
 
 /* form.c */
 extern void oms_require_form(const Case *c);

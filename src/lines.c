@@ -56,15 +56,6 @@ static const StoreQuery find_placed = {
 
 static void refuse_fixed(const char *what, const char *number);
 
-/* What lines or charges add to their order. */
-typedef struct Difference
-{
-	pg_uuid_t	order_id;		/* first: sorted by it */
-	int64		units;
-	Datum		net;			/* without tax */
-	Datum		gross;			/* with tax */
-} Difference;
-
 /*
  * plus and minus, on numerics.
  */
@@ -81,12 +72,12 @@ minus(Datum a, Datum b)
 }
 
 /*
- * worth_of_line returns what a line adds: quantity x price - discount, and tax.
+ * oms_worth_of_line returns what a line adds: quantity x price - discount, and tax.
  */
-static Difference
-worth_of_line(pg_uuid_t order_id, int64 quantity, Datum unit_price, Datum discount, Datum tax)
+Worth
+oms_worth_of_line(pg_uuid_t order_id, int64 quantity, Datum unit_price, Datum discount, Datum tax)
 {
-	Difference	worth;
+	Worth		worth;
 
 	worth.order_id = order_id;
 	worth.units = quantity;
@@ -97,12 +88,12 @@ worth_of_line(pg_uuid_t order_id, int64 quantity, Datum unit_price, Datum discou
 }
 
 /*
- * worth_of_charge returns what a charge adds; a discount subtracts.
+ * oms_worth_of_charge returns what a charge adds; a discount subtracts.
  */
-static Difference
-worth_of_charge(pg_uuid_t order_id, const char *kind, Datum amount, Datum tax)
+Worth
+oms_worth_of_charge(pg_uuid_t order_id, const char *kind, Datum amount, Datum tax)
 {
-	Difference	worth;
+	Worth		worth;
 
 	worth.order_id = order_id;
 	worth.units = 0;
@@ -119,11 +110,11 @@ worth_of_charge(pg_uuid_t order_id, const char *kind, Datum amount, Datum tax)
 /*
  * read_worths reads the transition table.
  */
-static Difference *
+static Worth *
 read_worths(TriggerData *trigger, bool are_charges, int *count)
 {
 	Tuplestorestate *rows = trigger->tg_newtable ? trigger->tg_newtable : trigger->tg_oldtable;
-	Difference *worths = palloc_extended(Max(1, tuplestore_tuple_count(rows)) * sizeof(Difference),
+	Worth	   *worths = palloc_extended(Max(1, tuplestore_tuple_count(rows)) * sizeof(Worth),
 										 MCXT_ALLOC_HUGE);
 	Walk		walk;
 	int			columns[5];
@@ -143,14 +134,14 @@ read_worths(TriggerData *trigger, bool are_charges, int *count)
 		bool		isnull;
 
 		if (are_charges)
-			worths[(*count)++] = worth_of_charge(order_id, oms_walk_text(&walk, columns[1]),
-												 oms_walk_value(&walk, columns[2], &isnull),
-												 oms_walk_value(&walk, columns[3], &isnull));
+			worths[(*count)++] = oms_worth_of_charge(order_id, oms_walk_text(&walk, columns[1]),
+													 oms_walk_value(&walk, columns[2], &isnull),
+													 oms_walk_value(&walk, columns[3], &isnull));
 		else
-			worths[(*count)++] = worth_of_line(order_id, oms_walk_int64(&walk, columns[1]),
-											   oms_walk_value(&walk, columns[2], &isnull),
-											   oms_walk_value(&walk, columns[3], &isnull),
-											   oms_walk_value(&walk, columns[4], &isnull));
+			worths[(*count)++] = oms_worth_of_line(order_id, oms_walk_int64(&walk, columns[1]),
+												   oms_walk_value(&walk, columns[2], &isnull),
+												   oms_walk_value(&walk, columns[3], &isnull),
+												   oms_walk_value(&walk, columns[4], &isnull));
 	}
 	oms_walk_end(&walk);
 	return worths;
@@ -161,14 +152,14 @@ read_worths(TriggerData *trigger, bool are_charges, int *count)
  * was added goes away.
  */
 static int
-merge(Difference *list, int count, bool remove)
+merge(Worth *list, int count, bool remove)
 {
 	int			kept = 0;
 
-	qsort(list, count, sizeof(Difference), oms_uuid_cmp);
+	qsort(list, count, sizeof(Worth), oms_uuid_cmp);
 	for (int i = 0; i < count; i++)
 	{
-		Difference	next = list[i];
+		Worth		next = list[i];
 
 		if (remove)
 		{
@@ -193,7 +184,7 @@ merge(Difference *list, int count, bool remove)
  * lines going with them, do not matter; orders that are placed do.
  */
 static void
-apply(Store *store, const char *what, const Difference *list, int count, bool may_wait, bool changes)
+apply(Store *store, const char *what, const Worth *list, int count, bool may_wait, bool changes)
 {
 	Array	   *ids = oms_array(UUIDOID, count);
 	Array	   *units = oms_array(INT8OID, count);
@@ -227,7 +218,7 @@ apply(Store *store, const char *what, const Difference *list, int count, bool ma
  * take_known takes out what the order that is being placed counts already.
  */
 static int
-take_known(Difference *list, int count)
+take_known(Worth *list, int count)
 {
 	int			kept = 0;
 
@@ -253,7 +244,7 @@ oms_act_lines(Store *store, TriggerData *trigger, bool are_charges)
 {
 	bool		inserted = TRIGGER_FIRED_BY_INSERT(trigger->tg_event);
 	OwnerScope	scope;
-	Difference *list;
+	Worth	   *list;
 	int			count;
 
 	if (inserted && oms_is_importing(store))
@@ -290,17 +281,17 @@ field(TriggerData *trigger, HeapTuple row, const char *name, Oid type)
 /*
  * worth_of_row returns what a line or charge adds to its order.
  */
-static Difference
+static Worth
 worth_of_row(TriggerData *trigger, HeapTuple row, bool is_charge)
 {
 	pg_uuid_t	order_id = *DatumGetUUIDP(field(trigger, row, "order_id", UUIDOID));
 
 	if (is_charge)
-		return worth_of_charge(order_id, TextDatumGetCString(field(trigger, row, "kind", TEXTOID)),
-							   field(trigger, row, "amount", NUMERICOID), field(trigger, row, "tax", NUMERICOID));
-	return worth_of_line(order_id, DatumGetInt64(field(trigger, row, "quantity", INT8OID)),
-						 field(trigger, row, "unit_price", NUMERICOID), field(trigger, row, "discount", NUMERICOID),
-						 field(trigger, row, "tax", NUMERICOID));
+		return oms_worth_of_charge(order_id, TextDatumGetCString(field(trigger, row, "kind", TEXTOID)),
+								   field(trigger, row, "amount", NUMERICOID), field(trigger, row, "tax", NUMERICOID));
+	return oms_worth_of_line(order_id, DatumGetInt64(field(trigger, row, "quantity", INT8OID)),
+							 field(trigger, row, "unit_price", NUMERICOID), field(trigger, row, "discount", NUMERICOID),
+							 field(trigger, row, "tax", NUMERICOID));
 }
 
 /*
@@ -389,8 +380,8 @@ oms_recheck_line(Store *store, TriggerData *trigger, bool is_charge)
 {
 	const char *what = is_charge ? "charges" : "lines";
 	OwnerScope	scope;
-	Difference	old;
-	Difference	new;
+	Worth		old;
+	Worth		new;
 
 	oms_spi_begin();
 	old = worth_of_row(trigger, trigger->tg_trigtuple, is_charge);

@@ -48,6 +48,15 @@ oms_entity_name(EntityKind entity)
 }
 
 /*
+ * oms_entity_table returns the name of the table that an entity's rows are in.
+ */
+const char *
+oms_entity_table(EntityKind entity)
+{
+	return entity == ENTITY_ORDER ? "orders" : "fulfillments";
+}
+
+/*
  * oms_keep_workflows takes the lock that writing an entity's rows takes anyway,
  * before anything is decided by a workflow: an edit that waits for us or that
  * we wait for is then seen whole or not at all.
@@ -55,7 +64,7 @@ oms_entity_name(EntityKind entity)
 void
 oms_keep_workflows(const Store *store, EntityKind entity)
 {
-	Oid			relid = get_relname_relid(entity == ENTITY_ORDER ? "orders" : "fulfillments", store->namespace_oid);
+	Oid			relid = get_relname_relid(oms_entity_table(entity), store->namespace_oid);
 
 	if (OidIsValid(relid))
 		LockRelationOid(relid, RowExclusiveLock);

@@ -141,6 +141,7 @@ typedef struct Machine
 
 /* machine.c */
 extern const char *oms_entity_name(EntityKind entity);
+extern const char *oms_entity_table(EntityKind entity);
 extern void oms_keep_workflows(const Store *store, EntityKind entity);
 extern Machine *oms_machine(Store *store, const char *name, EntityKind entity);
 extern Array *oms_automatic_states(Store *store, EntityKind entity);

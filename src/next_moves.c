@@ -274,7 +274,7 @@ oms_next_moves(PG_FUNCTION_ARGS)
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	EntityKind	entity = entity_argument(name);
 	pg_uuid_t  *id = PG_GETARG_UUID_P(2);
-	const char *table = entity == ENTITY_ORDER ? "orders" : "fulfillments";
+	const char *table = oms_entity_table(entity);
 	Mover		mover = {.id = *id};
 	OwnerScope	scope;
 	const char *denied = NULL;

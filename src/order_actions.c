@@ -17,6 +17,7 @@
 #include "document.h"
 #include "event.h"
 #include "giveway.h"
+#include "lines.h"
 #include "moves.h"
 #include "oms.h"
 #include "payment.h"
@@ -50,12 +51,6 @@ static const StoreQuery orders_of_nothing = {
 	"SELECT o.number FROM @.orders o WHERE o.id" EQ "ANY ($1) AND o.units" EQ "0"
 	" AND NOT EXISTS (SELECT FROM @.order_charges c WHERE c.order_id" EQ "o.id) LIMIT 1",
 	1, {UUIDARRAYOID}
-};
-
-static const StoreQuery insert_stock_holds = {
-	"INSERT INTO @.order_holds (order_id, kind, reason, placed_by)"
-	" SELECT h.id, 'stock', 'units are short', $2 FROM ROWS FROM (pg_catalog.unnest($1)) AS h(id)",
-	2, {UUIDARRAYOID, TEXTOID}
 };
 
 static const StoreQuery confirm_orders = {
@@ -177,17 +172,6 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 }
 
 /*
- * oms_hold_short holds orders, since units of them are short.
- */
-void
-oms_hold_short(Store *store, const Array *order_ids)
-{
-	(void) oms_run(store, &insert_stock_holds, (Datum[]) {
-		oms_array_datum(order_ids), CStringGetTextDatum(oms_current_actor())
-	});
-}
-
-/*
  * hold_and_finish holds the orders that are short or beyond their customer's
  * credit, then counts what all of them have.  Until that is counted, an order
  * looks as if nothing had to be paid for it, so no automatic move is judged by
@@ -203,7 +187,7 @@ hold_and_finish(Store *store, const Array *held, const Array *beyond, UnitChange
 	PG_TRY();
 	{
 		if (held->count > 0)
-			oms_hold_short(store, held);
+			oms_place_holds(store, held, "stock", SHORT_REASON);
 		if (beyond->count > 0)
 			oms_hold_credit(store, beyond);
 	}

@@ -124,8 +124,9 @@ oms_guard_workflow(Store *store, TriggerData *trigger)
 static void
 lock_entity(Store *store, EntityKind entity)
 {
-	Oid			relid = get_relname_relid(entity == ENTITY_ORDER ? "orders" : "fulfillments", store->namespace_oid);
-	Oid			other = get_relname_relid(entity == ENTITY_ORDER ? "fulfillments" : "orders", store->namespace_oid);
+	Oid			relid = get_relname_relid(oms_entity_table(entity), store->namespace_oid);
+	Oid			other = get_relname_relid(oms_entity_table(entity == ENTITY_ORDER ? ENTITY_FULFILLMENT : ENTITY_ORDER),
+										  store->namespace_oid);
 	LOCKTAG		tag;
 	bool		holds_other;
 
@@ -182,7 +183,7 @@ note_unknown(Findings *findings, const char *what, const char *name,
 static void
 find_unknown_names(Store *store, EntityKind entity, const Workflow *workflow, Findings *findings)
 {
-	const char *table = entity == ENTITY_ORDER ? "orders" : "fulfillments";
+	const char *table = oms_entity_table(entity);
 
 	for (int i = 0; i < workflow->nmoves; i++)
 	{
