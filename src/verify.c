@@ -137,6 +137,9 @@ static const Rule rules[] = {
 		"SELECT e.id FROM @.order_events e WHERE e.event = 'payment' AND NOT EXISTS (SELECT FROM @.payment_transactions t"
 		" WHERE t.id::text = e.detail ->> 'transaction' AND t.payment_id = e.entity_id AND e.detail @> jsonb_build_object("
 	"'kind', t.kind, 'outcome', t.outcome, 'amount', t.amount))"},
+	{"credit is approved for a customer, or by releasing a hold",
+		"SELECT o.number FROM @.orders o WHERE o.credit_approved AND o.closed_at IS NULL AND o.customer_id IS NULL"
+	" AND NOT EXISTS (SELECT FROM @.order_holds h WHERE h.order_id = o.id AND h.kind = 'credit' AND h.released_at IS NOT NULL)"},
 	{"a transaction is for a fulfillment of its payment's order",
 		"SELECT t.id, f.number FROM @.payment_transactions t JOIN @.payments p ON p.id = t.payment_id"
 	" JOIN @.fulfillments f ON f.id = t.fulfillment_id WHERE f.order_id <> p.order_id"},
@@ -150,6 +153,10 @@ static const Rule rules[] = {
 		" WHEN o.captured > 0 AND o.refunded >= o.captured THEN 'refunded' WHEN o.captured > 0 AND o.refunded > 0 THEN 'partially_refunded'"
 		" WHEN o.captured > 0 AND o.captured >= o.total - o.credited THEN 'paid' WHEN o.captured > 0 THEN 'partially_paid'"
 	" WHEN o.authorized > 0 THEN 'authorized' WHEN o.placed_at IS NOT NULL AND o.total = 0 THEN 'paid' ELSE 'unpaid' END)"},
+	{"moves of the store to other servers follow each other in the log",
+		"SELECT s.moved_after FROM @.settings s WHERE s.moved_after IS DISTINCT FROM"
+		" ARRAY(SELECT DISTINCT m FROM unnest(s.moved_after) m ORDER BY m)"
+	" OR s.moved_after[cardinality(s.moved_after)] > (SELECT coalesce(max(e.id), 0) FROM @.order_events e)"},
 	{"every workflow can be read",
 	"SELECT w.name FROM @.workflows w WHERE NOT oms.workflow_is_readable(w.definition)"},
 	{"every workflow is sound",

@@ -32,6 +32,15 @@ SELECT results_eq($$ SELECT next_position FROM shop.events_after() $$, $$ SELECT
 SELECT is((SELECT next_position FROM shop.events_after(max_rows => 1)), '3/1', 'max_rows');
 SELECT is((SELECT string_agg(id::text, ' ') FROM oms.events_after('shop', '3/1')), '2', 'after a position');
 
+-- what verify_store finds where settings.moved_after is this; the settings are the owner's to spoil
+CREATE FUNCTION pg_temp.moved_after(moves text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+	SET LOCAL session_replication_role = replica;
+	UPDATE shop.settings SET moved_after = moves::bigint[];
+	RESET session_replication_role;
+	RETURN (SELECT nullif(violations, 0) FROM oms.verify_store('shop') WHERE rule LIKE 'moves of the store%');
+END $$;
+
 -- ---- who may ask
 
 CREATE ROLE oms_test_follower;
@@ -49,6 +58,8 @@ SET ROLE oms_test_follower;
 SELECT is((SELECT string_agg(id::text, ' ') FROM shop.events_after()), '2', 'policies apply');
 RESET ROLE;
 SELECT is((SELECT count(*) FROM shop.events_after()), 2::bigint, 'to those they are for');
+SELECT is(verdict, wanted, 'verify_store of moves after ' || moves) FROM (VALUES ('{}', NULL), ('{1}', NULL), ('{1,2}', NULL), ('{2,1}', 1::bigint), ('{1,1}', 1), ('{3}', 1)) AS v(moves, wanted), LATERAL (
+	SELECT pg_temp.moved_after(moves) AS verdict) x;
 SET TRANSACTION READ ONLY;
 SELECT is((SELECT count(*) FROM shop.events_after()), 2::bigint, 'it writes nothing');
 

@@ -366,5 +366,8 @@ UPDATE shop.orders SET captured = 0, payment_status = 'unpaid' WHERE id = :'o';
 SELECT is((SELECT string_agg(rule, '; ') FROM oms.verify_store('shop') WHERE violations > 0 AND rule NOT LIKE '%triggers%'),
 	'every payment''s transaction that is logged is there as it was', 'and that it was');
 
+UPDATE shop.orders SET credit_approved = true, customer_id = NULL WHERE id = :'o';
+SELECT is((SELECT violations FROM oms.verify_store('shop') WHERE rule LIKE 'credit is approved%'), 1::bigint, 'credit that nobody has');
+
 SELECT * FROM finish();
 ROLLBACK;
