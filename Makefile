@@ -55,6 +55,7 @@ OBJS = $(patsubst %,src/%.o, \
 	shape \
 	judge \
 	judge_fill \
+	number \
 	form \
 	axes \
 	facts \

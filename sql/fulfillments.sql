@@ -25,15 +25,15 @@ BEGIN
 		created_at timestamptz NOT NULL DEFAULT now(),
 		shipped_at timestamptz,
 		delivered_at timestamptz,
+		closed_at timestamptz,
 		attributes jsonb NOT NULL DEFAULT '{}',
 		revision bigint NOT NULL DEFAULT 0
 	) WITH (fillfactor = 70);
 	CREATE INDEX ON fulfillments (order_id);
 	CREATE INDEX ON fulfillments (location);
 	CREATE INDEX fulfillments_reserved ON fulfillments (location) WHERE stock_state = 'reserved';
-	-- what oms.tick looks at: the predicate is written there too
-	CREATE INDEX fulfillments_open ON fulfillments (created_at, id)
-		WHERE stock_state = 'reserved' OR stock_state = 'issued' AND delivered_at IS NULL;
+	-- what oms.tick looks at
+	CREATE INDEX fulfillments_open ON fulfillments (created_at, id) WHERE closed_at IS NULL;
 	CREATE INDEX ON fulfillments (pickup_location) WHERE pickup_location IS NOT NULL;
 	CREATE INDEX ON fulfillments (method);
 	CREATE INDEX ON fulfillments (workflow);
@@ -59,6 +59,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.created_at IS 'When it was made, by placing or rerouting; one divided off keeps that of the one it comes from; fixed (OM006)';
 	COMMENT ON COLUMN fulfillments.shipped_at IS 'When its goods left (action issue), as the start of that transaction; kept by the engine';
 	COMMENT ON COLUMN fulfillments.delivered_at IS 'When the customer had it (action deliver), as the start of that transaction; kept by the engine';
+	COMMENT ON COLUMN fulfillments.closed_at IS 'When it entered a final state, as the start of that transaction; NULL while it is in none; kept by the engine';
 	COMMENT ON COLUMN fulfillments.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
 	COMMENT ON COLUMN fulfillments.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
 

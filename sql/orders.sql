@@ -73,7 +73,7 @@ BEGIN
 	CREATE INDEX ON orders (bill_to_id) WHERE bill_to_id IS NOT NULL;
 	COMMENT ON TABLE orders IS 'Orders: one lifecycle in status, three derived axes, counters of units and money that the engine keeps';
 	COMMENT ON COLUMN orders.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed (OM006)';
-	COMMENT ON COLUMN orders.number IS 'What people call it: settings.number_prefix and the next value of sequence order_number, unless the INSERT gives one; fixed (OM006)';
+	COMMENT ON COLUMN orders.number IS 'What people call it: settings.number_prefix and the next value of sequence order_number that no order has yet, unless the INSERT gives one; fixed (OM006)';
 	COMMENT ON COLUMN orders.channel IS 'Where it comes from; fixed (OM006)';
 	COMMENT ON COLUMN orders.external_ref IS 'What the channel calls it, once a channel; oms.place_order knows a repeat by it; fixed (OM006)';
 	COMMENT ON COLUMN orders.customer_id IS 'Who buys; NULL: a guest; people may change it unless the order is open and credit_approved (OM006)';
@@ -91,7 +91,7 @@ BEGIN
 	COMMENT ON COLUMN orders.ship_to_id IS 'Where lines go that have no address of their own; copied to fulfillments when they are made; people may change it';
 	COMMENT ON COLUMN orders.bill_to_id IS 'Where the invoice goes; people may change it';
 	COMMENT ON COLUMN orders.document_hash IS 'sha256 of the document that oms.place_order made it from; NULL where it was inserted otherwise; fixed (OM006)';
-	COMMENT ON COLUMN orders.payment_required IS 'Whether guards payable and paid ask for money: copied from the channel when the order is placed; kept by the engine';
+	COMMENT ON COLUMN orders.payment_required IS 'Whether guards payable and paid ask for money: copied from the channel when the order is placed, before which they ask the channel itself; kept by the engine';
 	COMMENT ON COLUMN orders.credit_approved IS 'true: guard payable holds without money, on the customer''s terms: within credit_limit when it was placed, or a hold of kind credit was released by hand; kept by the engine';
 	COMMENT ON COLUMN orders.units IS 'Units ordered, the sum of its lines'' quantity; kept by the engine';
 	COMMENT ON COLUMN orders.units_canceled IS 'Units canceled, the sum over its lines; kept by the engine';

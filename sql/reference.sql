@@ -70,7 +70,7 @@ BEGIN
 	COMMENT ON COLUMN channels.kind IS 'What sort of channel: web, marketplace, pos (a till), phone, b2b, edi or app; for reports, the engine does not read it';
 	COMMENT ON COLUMN channels.order_workflow IS 'Which workflow its new orders follow, one of entity order';
 	COMMENT ON COLUMN channels.default_method IS 'How lines go that name no method and whose SKU has no default_method; NULL: placing such a line is OM009';
-	COMMENT ON COLUMN channels.payment_required IS 'Whether orders must be paid: copied to the order when it is placed, where guards payable and paid read it. Payments cannot be recorded yet, so true keeps those guards shut on all that costs more than 0';
+	COMMENT ON COLUMN channels.payment_required IS 'Whether orders must be paid, which guards payable and paid ask: of drafts here, of others on the order, to which it is copied when it is placed';
 	COMMENT ON COLUMN channels.if_short IS 'What becomes of an order when units lack stock, unless the order says otherwise. refuse: it is not placed (OM003); hold: it is, those units are short and a hold of kind stock is put on it';
 	COMMENT ON COLUMN channels.priority IS 'Copied to new orders that give none: of orders placed by one statement the lowest number gets stock first';
 	COMMENT ON COLUMN channels.active IS 'false: oms.place_order takes no documents for it (OM012); INSERT INTO orders is not asked';

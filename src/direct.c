@@ -22,9 +22,9 @@
 #include "utils/numeric.h"
 
 #include "actions.h"
-#include "judge.h"
 #include "lines.h"
 #include "moves.h"
+#include "number.h"
 #include "oms.h"
 #include "order.h"
 #include "payment.h"
@@ -176,6 +176,7 @@ begin_order(Direct *d, const pg_uuid_t *id)
 	order->ship_complete = f[DOC_SHIP_COMPLETE].boolean;
 	order->hold_if_short = strcmp(f[DOC_IF_SHORT].is_set ? f[DOC_IF_SHORT].text : d->frame->if_short, "hold") == 0;
 	order->priority = (int) (f[DOC_PRIORITY].is_set ? f[DOC_PRIORITY].integer : d->frame->priority);
+	order->payment_required = d->frame->payment_required;
 	order->open_holds = d->doc->nholds;
 	order->total = order->credited = order->authorized = order->captured = zero;
 	order->is_new = true;
@@ -292,7 +293,6 @@ reserve(Direct *d)
 		d->order.units_short += d->demands[i]->quantity - d->demands[i]->found;
 	}
 	d->order.is_placed = true;
-	d->order.payment_required = d->frame->payment_required;
 	oms_source_events(&d->sourcing, true, d->events);
 	if (d->order.units_short > 0)
 	{

@@ -16,9 +16,14 @@
 #include "oms.h"
 #include "plan.h"
 
+/* the channel says whether a draft is to be paid, until placing copies that */
+#define PAYMENT_REQUIRED \
+	"CASE WHEN o.placed_at IS NULL THEN (SELECT n.payment_required FROM @.channels n WHERE n.code" EQ "o.channel)" \
+	" ELSE o.payment_required END"
+
 #define ORDER_FACTS \
 	"SELECT o.id, o.number, o.workflow, o.status, o.status_reason, o.placed_at IS NOT NULL, o.confirmed_at IS NOT NULL," \
-	" o.ship_complete, o.if_short" EQ "'hold', o.payment_required, o.credit_approved, o.priority::pg_catalog.int8," \
+	" o.ship_complete, o.if_short" EQ "'hold', " PAYMENT_REQUIRED ", o.credit_approved, o.priority::pg_catalog.int8," \
 	" o.open_holds::pg_catalog.int8, o.units, o.units_canceled, o.units_allocated, o.units_backordered, o.units_short," \
 	" o.units_shipped, o.total, o.credited, o.authorized, o.captured, o.created_at" EQ "pg_catalog.now()" \
 	" FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id"
@@ -100,7 +105,9 @@ oms_find_order(const OrderFactsList *list, const pg_uuid_t *id)
 }
 
 /*
- * oms_order_facts takes the facts that guards need from a row of orders.
+ * oms_order_facts takes the facts that guards need from a row of orders.  That of
+ * one not placed does not know whether it is to be paid, and says no: guards
+ * that hold of it need to be asked again of what oms_learn knows.
  */
 void
 oms_order_facts(const Shape *shape, const RowValues *row, OrderFacts *facts)

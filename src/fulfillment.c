@@ -27,7 +27,9 @@
 PG_FUNCTION_INFO_V1(oms_split_fulfillment);
 
 static const StoreQuery count_fulfillments = {
-	"SELECT o.id, o.number, (SELECT pg_catalog.count(*) FROM @.fulfillments f WHERE f.order_id" EQ "o.id)"
+	"SELECT o.id, o.number, (SELECT GREATEST(pg_catalog.count(*), pg_catalog.max(CASE WHEN f.number OPERATOR(pg_catalog.~) '-[0-9]{1,9}$'"
+	" AND pg_catalog.starts_with(f.number, o.number" CONCAT "'-')"
+	" THEN pg_catalog.substring(f.number, '[0-9]+$')::pg_catalog.int8 END)) FROM @.fulfillments f WHERE f.order_id" EQ "o.id)"
 	" FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id",
 	1, {UUIDARRAYOID}
 };
@@ -76,7 +78,8 @@ static const StoreQuery read_fulfillment = {
 
 /*
  * oms_number_fulfillments returns numbers for so many new fulfillments of the
- * orders given, which are locked: S-1042-1, S-1042-2 and so on.
+ * orders given, which are locked: S-1042-1, S-1042-2 and so on.  Rows of the past
+ * may have numbers that are higher than there are rows.
  */
 char	  **
 oms_number_fulfillments(Store *store, const pg_uuid_t *order_ids, int count)

@@ -123,7 +123,7 @@ made_ready(Store *store, FunctionCalls *calls, EntityKind entity, const char *na
  * suppose returns the row as an UPDATE of its status would leave it.
  */
 static Datum
-suppose(Datum row, EntityKind entity, const Mover *mover)
+suppose(Datum row, const Mover *mover)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
 	TupleDesc	tupdesc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
@@ -132,19 +132,15 @@ suppose(Datum row, EntityKind entity, const Mover *mover)
 	int			columns[3];
 	Datum		values[3] = {CStringGetTextDatum(mover->to), (Datum) 0};
 	bool		nulls[3] = {false, true, true};
-	int			count = entity == ENTITY_ORDER ? 3 : 2;
 
 	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
 	tuple.t_data = header;
 	columns[0] = oms_require_column(tupdesc, "status", TEXTOID);
 	columns[1] = oms_require_column(tupdesc, "status_reason", TEXTOID);
-	if (count == 3)
-	{
-		columns[2] = oms_require_column(tupdesc, "closed_at", TIMESTAMPTZOID);
-		values[2] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-		nulls[2] = !oms_workflow_is_final(mover->machine->workflow, oms_machine_state(mover->machine, mover->to));
-	}
-	return heap_copy_tuple_as_datum(heap_modify_tuple_by_cols(&tuple, tupdesc, count, columns, values, nulls), tupdesc);
+	columns[2] = oms_require_column(tupdesc, "closed_at", TIMESTAMPTZOID);
+	values[2] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+	nulls[2] = !oms_workflow_is_final(mover->machine->workflow, oms_machine_state(mover->machine, mover->to));
+	return heap_copy_tuple_as_datum(heap_modify_tuple_by_cols(&tuple, tupdesc, lengthof(columns), columns, values, nulls), tupdesc);
 }
 
 /*
@@ -181,7 +177,7 @@ call(Store *store, FunctionCall *function, Errand *errand)
 	tuples = SPI_tuptable;
 	row = SPI_getbinval(tuples->vals[0], tuples->tupdesc, 1, &isnull);
 	if (errand->row->is_supposed)
-		row = suppose(row, errand->entity, errand->row);
+		row = suppose(row, errand->row);
 
 	context.callback = tell_errand;
 	context.arg = errand;

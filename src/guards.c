@@ -44,6 +44,20 @@ due(const OrderFacts *order)
 }
 
 /*
+ * is_empty tells whether an order is a draft that has nothing in it yet, and so
+ * nothing to pay for: else it would look paid before its first line is there.
+ */
+static bool
+is_empty(const OrderFacts *order, StringInfo why)
+{
+	if (order->is_placed || order->units > 0 ||
+		DatumGetBool(DirectFunctionCall2(numeric_ne, order->total, DirectFunctionCall1(int4_numeric, Int32GetDatum(0)))))
+		return false;
+	appendStringInfo(why, "order \"%s\" has nothing to pay for yet", order->number);
+	return true;
+}
+
+/*
  * guard_unheld holds when no hold is open.
  */
 static bool
@@ -66,7 +80,11 @@ guard_payable(const Mover *row, StringInfo why)
 	const OrderFacts *order = row->order;
 	Datum		secured = DirectFunctionCall2(numeric_add, order->authorized, order->captured);
 
-	if (!order->payment_required || order->credit_approved || at_least(secured, due(order)))
+	if (!order->payment_required || order->credit_approved)
+		return true;
+	if (is_empty(order, why))
+		return false;
+	if (at_least(secured, due(order)))
 		return true;
 	appendStringInfo(why, "%s of the %s due is authorized or captured",
 					 number_text(secured), number_text(due(order)));
@@ -81,7 +99,11 @@ guard_paid(const Mover *row, StringInfo why)
 {
 	const OrderFacts *order = row->order;
 
-	if (!order->payment_required || at_least(order->captured, due(order)))
+	if (!order->payment_required)
+		return true;
+	if (is_empty(order, why))
+		return false;
+	if (at_least(order->captured, due(order)))
 		return true;
 	appendStringInfo(why, "%s of the %s due is captured",
 					 number_text(order->captured), number_text(due(order)));

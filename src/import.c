@@ -128,11 +128,29 @@ has_counters(const Case *c)
 }
 
 /*
- * oms_fill_import fills in what follows from an order's row alone.
+ * last_time returns the last time that a fulfillment's row knows of.
+ */
+static TimestampTz
+last_time(const Case *c)
+{
+	static const int columns[] = {FULFILLMENT_DELIVERED_AT, FULFILLMENT_SHIPPED_AT, FULFILLMENT_CREATED_AT};
+
+	for (int i = 0; i < (int) lengthof(columns); i++)
+	{
+		if (!oms_row_is_null(c->shape, &c->new, columns[i]))
+			return DatumGetTimestampTz(oms_row_value(c->shape, &c->new, columns[i]));
+	}
+	return GetCurrentTransactionStartTimestamp();
+}
+
+/*
+ * oms_fill_import fills in what follows from a row alone.
  */
 void
 oms_fill_import(Case *c)
 {
+	if (c->entity == ENTITY_FULFILLMENT && oms_row_is_null(c->shape, &c->new, FULFILLMENT_CLOSED_AT))
+		oms_fill_closed(c, last_time(c));
 	if (c->entity == ENTITY_ORDER && has_counters(c))
 		oms_fill_axes(c->shape, &c->new, RelationGetDescr(c->rel), &c->new_tuple);
 }

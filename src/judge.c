@@ -46,11 +46,12 @@ static const StoreQuery count_busy = {
 };
 
 static void begin_case(Case *c, Store *store, TriggerData *trigger, EntityKind entity);
-static void judge_insert(Case *c);
+static void judge_insert(Case *c, bool is_recheck);
 static void judge_update(Case *c, bool is_recheck);
 static void judge_delete(Case *c);
 static Placing *placing_of(const Case *c);
 static bool is_migrated(const Case *c);
+static void require_closed(const Case *c);
 
 /*
  * oms_guard_row judges a row BEFORE it is written and fills in what follows
@@ -75,9 +76,11 @@ oms_guard_row(Store *store, TriggerData *trigger, EntityKind entity)
 		if (placing)
 			oms_require_form(&c);
 		else
-			judge_insert(&c);
+			judge_insert(&c, false);
 		if (oms_is_importing(store))
 			oms_fill_import(&c);
+		else if (!placing)
+			oms_fill_closed(&c, GetCurrentTransactionStartTimestamp());
 	}
 	else
 	{
@@ -130,7 +133,7 @@ oms_recheck_row(Store *store, TriggerData *trigger, EntityKind entity)
 		if (placing)
 			placing->row_is_due = false;
 		else
-			judge_insert(&c);
+			judge_insert(&c, true);
 	}
 	else
 		judge_update(&c, true);
@@ -150,8 +153,10 @@ begin_case(Case *c, Store *store, TriggerData *trigger, EntityKind entity)
 	c->entity = entity;
 	c->shape = oms_shape(c->rel, entity);
 	c->rules = oms_column_rules(entity, &c->ncolumns);
+	c->workflow = entity == ENTITY_ORDER ? (int) ORDER_WORKFLOW : (int) FULFILLMENT_WORKFLOW;
 	c->status = entity == ENTITY_ORDER ? (int) ORDER_STATUS : (int) FULFILLMENT_STATUS;
 	c->status_reason = entity == ENTITY_ORDER ? (int) ORDER_STATUS_REASON : (int) FULFILLMENT_STATUS_REASON;
+	c->closed_at = entity == ENTITY_ORDER ? (int) ORDER_CLOSED_AT : (int) FULFILLMENT_CLOSED_AT;
 	c->revision = entity == ENTITY_ORDER ? (int) ORDER_REVISION : (int) FULFILLMENT_REVISION;
 
 	c->old.values = NULL;
@@ -233,13 +238,24 @@ refuse_engine_column(const Case *c, int column)
 }
 
 /*
+ * is_closed_now tells whether closed_at is what oms_fill_closed made it.
+ */
+static bool
+is_closed_now(const Case *c)
+{
+	return oms_row_is_null(c->shape, &c->new, c->closed_at) ||
+		DatumGetTimestampTz(oms_row_value(c->shape, &c->new, c->closed_at)) ==
+		GetCurrentTransactionStartTimestamp();
+}
+
+/*
  * judge_insert judges a new row: it begins in its workflow's initial state,
- * with engine columns as they start.  Only the engine makes fulfillments.
+ * with engine columns as they start, and closed where that state is final.  Only
+ * the engine makes fulfillments.
  */
 static void
-judge_insert(Case *c)
+judge_insert(Case *c, bool is_recheck)
 {
-	int			workflow = c->entity == ENTITY_ORDER ? (int) ORDER_WORKFLOW : (int) FULFILLMENT_WORKFLOW;
 	Machine    *machine;
 	char	   *status;
 	const char *initial;
@@ -260,9 +276,9 @@ judge_insert(Case *c)
 				 errtable(c->rel)));
 
 	status = oms_row_text(c->shape, &c->new, c->status);
-	if (status && !oms_row_is_null(c->shape, &c->new, workflow))
+	if (status && !oms_row_is_null(c->shape, &c->new, c->workflow))
 	{
-		machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, workflow), c->entity);
+		machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, c->workflow), c->entity);
 		initial = oms_machine_state_name(machine, machine->workflow->initial);
 		if (strcmp(status, initial) != 0)
 			ereport(ERROR,
@@ -275,9 +291,13 @@ judge_insert(Case *c)
 	}
 	for (int i = 0; i < c->ncolumns; i++)
 	{
+		if (is_recheck && i == c->closed_at && is_closed_now(c))
+			continue;
 		if (c->rules[i].owner == ENGINE && !is_start(c, i))
 			refuse_engine_column(c, i);
 	}
+	if (is_recheck)
+		require_closed(c);
 	oms_require_form(c);
 }
 
@@ -353,35 +373,24 @@ judge_status(const Case *c)
 }
 
 /*
- * is_closed_now tells whether closed_at is what fill_move made it.
- */
-static bool
-is_closed_now(const Case *c)
-{
-	return oms_row_is_null(c->shape, &c->new, ORDER_CLOSED_AT) ||
-		DatumGetTimestampTz(oms_row_value(c->shape, &c->new, ORDER_CLOSED_AT)) ==
-		GetCurrentTransactionStartTimestamp();
-}
-
-/*
  * require_closed refuses a move that a later trigger bent: closed_at was
  * filled in for the state that was asked for.
  */
 static void
 require_closed(const Case *c)
 {
-	Machine    *machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, ORDER_WORKFLOW), c->entity);
-	char	   *to = oms_row_text(c->shape, &c->new, ORDER_STATUS);
+	Machine    *machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, c->workflow), c->entity);
+	char	   *to = oms_row_text(c->shape, &c->new, c->status);
 	int			state = oms_machine_state(machine, to);
 
 	if (state >= 0 && oms_workflow_is_final(machine->workflow, state) !=
-		oms_row_is_null(c->shape, &c->new, ORDER_CLOSED_AT))
+		oms_row_is_null(c->shape, &c->new, c->closed_at))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_ILLEGAL_MOVE),
-			 errmsg("order \"%s\" was bent to \"%s\" after its move was judged", row_name(c), to),
+			 errmsg("%s \"%s\" was bent to \"%s\" after its move was judged", oms_entity_name(c->entity), row_name(c), to),
 			 errhint("A BEFORE trigger that changes status must have a name that sorts before \"oms_guard\"."),
-			 errtablecol(c->rel, c->shape->number[ORDER_STATUS])));
+			 errtablecol(c->rel, c->shape->number[c->status])));
 }
 
 /*
@@ -432,7 +441,7 @@ judge_update(Case *c, bool is_recheck)
 					 errhint("It is fixed when the row is made."),
 					 errtablecol(c->rel, c->shape->number[i])));
 		/* filled in by oms_guard_row, in a person's update too */
-		if (is_recheck && moved && c->entity == ENTITY_ORDER && i == ORDER_CLOSED_AT && is_closed_now(c))
+		if (is_recheck && moved && i == c->closed_at && is_closed_now(c))
 			continue;
 		if (!by_engine)
 			refuse_engine_column(c, i);
@@ -446,7 +455,7 @@ judge_update(Case *c, bool is_recheck)
 	if (c->entity == ENTITY_ORDER && differs(c, ORDER_CUSTOMER_ID))
 		require_debtor(c);
 	judge_status(c);
-	if (is_recheck && moved && c->entity == ENTITY_ORDER)
+	if (is_recheck && moved)
 		require_closed(c);
 }
 

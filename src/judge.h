@@ -8,7 +8,6 @@
 #include "shape.h"
 
 extern HeapTuple oms_guard_row(Store *store, TriggerData *trigger, EntityKind entity);
-extern char *oms_next_number(const Store *store);
 extern void oms_recheck_row(Store *store, TriggerData *trigger, EntityKind entity);
 
 #endif							/* OMS_JUDGE_H */

@@ -19,8 +19,10 @@ typedef struct Case
 	EntityKind	entity;
 	const ColumnRule *rules;
 	int			ncolumns;
-	int			status;			/* column numbers of this entity */
+	int			workflow;		/* column numbers of this entity */
+	int			status;
 	int			status_reason;
+	int			closed_at;
 	int			revision;
 	HeapTuple	new_tuple;
 	RowValues	old;			/* values NULL at INSERT */
@@ -30,6 +32,7 @@ typedef struct Case
 /* judge_fill.c */
 extern void oms_fill_order(Case *c);
 extern void oms_fill_placed(Case *c, const Placing *placing);
+extern void oms_fill_closed(Case *c, TimestampTz at);
 extern void oms_fill_move(Case *c);
 extern void oms_move_by_itself(Case *c);
 

@@ -11,7 +11,6 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "commands/sequence.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
@@ -22,6 +21,7 @@
 #include "judge.h"
 #include "judge_case.h"
 #include "moves.h"
+#include "number.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -51,25 +51,32 @@ set_values(Case *c, int count, const int *columns, const Datum *values, const bo
 }
 
 /*
+ * oms_fill_closed notes when a row came into a final state, if it is in one.
+ */
+void
+oms_fill_closed(Case *c, TimestampTz at)
+{
+	char	   *workflow = oms_row_text(c->shape, &c->new, c->workflow);
+	char	   *status = oms_row_text(c->shape, &c->new, c->status);
+	Machine    *machine = workflow && status ? oms_machine(c->store, workflow, c->entity) : NULL;
+	int			state = machine ? oms_machine_state(machine, status) : -1;
+	bool		is_final = state >= 0 && oms_workflow_is_final(machine->workflow, state);
+
+	if (is_final || !oms_row_is_null(c->shape, &c->new, c->closed_at))
+		set_values(c, 1, &c->closed_at, (Datum[]) {TimestampTzGetDatum(at)}, (bool[]) {!is_final});
+}
+
+/*
  * oms_fill_move fills in what a move brings with it.  A reason belongs to the move
  * that it is given with, so one from an earlier move does not stay.
  */
 void
 oms_fill_move(Case *c)
 {
-	Machine    *machine;
-	int			state;
-
 	if (!bms_is_member(c->shape->number[c->status_reason] - FirstLowInvalidHeapAttributeNumber,
 					   c->trigger->tg_updatedcols))
 		set_values(c, 1, &c->status_reason, (Datum[]) {(Datum) 0}, (bool[]) {true});
-	if (c->entity != ENTITY_ORDER)
-		return;
-	machine = oms_machine(c->store, oms_row_text(c->shape, &c->new, ORDER_WORKFLOW), c->entity);
-	state = oms_machine_state(machine, oms_row_text(c->shape, &c->new, ORDER_STATUS));
-	set_values(c, 1, (int[]) {ORDER_CLOSED_AT},
-			   (Datum[]) {TimestampTzGetDatum(GetCurrentTransactionStartTimestamp())},
-			   (bool[]) {!oms_workflow_is_final(machine->workflow, state)});
+	oms_fill_closed(c, GetCurrentTransactionStartTimestamp());
 }
 
 /*
@@ -90,6 +97,9 @@ oms_move_by_itself(Case *c)
 	if (state < 0 || !machine->has_automatic[state])
 		return;
 	oms_order_facts(c->shape, &c->new, &facts);
+	if (!facts.is_placed)
+		return;					/* moves.c looks: the row does not say whether
+								 * it is to be paid */
 	mover.order = &facts;
 	move = oms_open_automatic_move(machine, state, &mover);
 	if (!move || oms_is_postponed(c->store, move))
@@ -127,16 +137,6 @@ oms_fill_placed(Case *c, const Placing *placing)
 		false, false, false, false, false, false, false, false, !order->is_placed, !order->is_confirmed, !placing->is_final
 	});
 	oms_fill_axes(c->shape, &c->new, RelationGetDescr(c->rel), &c->new_tuple);
-}
-
-/*
- * oms_next_number returns a number for a new order.  Privileges on the sequence
- * are not asked: a number is the engine's to give.
- */
-char *
-oms_next_number(const Store *store)
-{
-	return psprintf("%s" INT64_FORMAT, store->number_prefix, nextval_internal(store->number_sequence, false));
 }
 
 /*

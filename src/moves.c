@@ -266,8 +266,8 @@ read_transition(Store *store, TriggerData *trigger, EntityKind entity, Transitio
 }
 
 /*
- * may_move_by_itself asks whether an automatic move is open to an order as it
- * was written, without a query: most writes of counters end here.
+ * may_move_by_itself asks whether an automatic move may be open to an order as
+ * it was written, without a query: most writes of counters end here.
  */
 static bool
 may_move_by_itself(Store *store, const Shape *shape, const RowValues *row)
@@ -376,7 +376,8 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 		mover->from = from;
 		mover->to = to;
 		mover->machine = oms_machine(store, oms_row_text(shape, new, workflow), entity);
-		if (is_order && old && oms_row_int64(shape, old, revision) != oms_row_int64(shape, new, revision))
+		if (is_order && old && oms_row_int64(shape, old, revision) != oms_row_int64(shape, new, revision) &&
+			!oms_row_is_null(shape, new, ORDER_PLACED_AT))
 		{
 			mover->order = facts_of_row(shape, new);
 			mover->status = to;

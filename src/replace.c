@@ -49,7 +49,8 @@ static const StoreQuery save_workflow = {
 	" o.workflow" EQ "$1 AND o.status" EQ "m.before" \
 	" AND (m.before" NE "m.after OR m.is_final" NE "(o.closed_at IS NOT NULL))"
 #define FULFILLMENT_CHANGES \
-	" f.workflow" EQ "$1 AND f.status" EQ "m.before AND m.before" NE "m.after"
+	" f.workflow" EQ "$1 AND f.status" EQ "m.before" \
+	" AND (m.before" NE "m.after OR m.is_final" NE "(f.closed_at IS NOT NULL))"
 #define BUSY(table, changes) \
 	"SELECT (SELECT pg_catalog.count(*) FROM " table "," MAP " WHERE" changes ")" \
 	MINUS "(SELECT pg_catalog.count(*) FROM (SELECT FROM " table "," MAP " WHERE" changes " FOR NO KEY UPDATE OF "
@@ -73,8 +74,8 @@ static const StoreQuery migrate_rows[] = {
 		5, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTOID}
 	},
 	{
-		"WITH changed AS (UPDATE @.fulfillments f SET status = m.after, revision = f.revision" PLUS "1"
-		" FROM" MAP " WHERE" FULFILLMENT_CHANGES
+		"WITH changed AS (UPDATE @.fulfillments f SET status = m.after, revision = f.revision" PLUS "1,"
+		" closed_at = CASE WHEN m.is_final THEN COALESCE(f.closed_at, pg_catalog.now()) END FROM" MAP " WHERE" FULFILLMENT_CHANGES
 		" RETURNING f.id, f.order_id, m.before, m.after, f.status_reason)" LOG_MOVES("fulfillment"),
 		5, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, BOOLARRAYOID, TEXTOID}
 	}
@@ -90,7 +91,8 @@ static const StoreQuery count_left[] = {
 	},
 	{
 		"SELECT pg_catalog.count(*) FROM @.fulfillments f LEFT JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3))"
-		" AS s(state, is_final) ON s.state" EQ "f.status WHERE f.workflow" EQ "$1 AND s.state IS NULL",
+		" AS s(state, is_final) ON s.state" EQ "f.status WHERE f.workflow" EQ "$1"
+		" AND (s.state IS NULL OR s.is_final" NE "(f.closed_at IS NOT NULL))",
 		3, {TEXTOID, TEXTARRAYOID, BOOLARRAYOID}
 	}
 };

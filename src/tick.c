@@ -5,9 +5,9 @@
  * Holds end when their time has come, and automatic moves open when something
  * changes that no trigger of ours sees: what a function of the store reads,
  * or the workflow itself.  Somebody calls this every now and then.  It finds
- * holds by the index of those that are open and expire, orders by that of
- * those not closed, fulfillments by that of those whose units are reserved or
- * under way: history makes none of them longer.
+ * holds by the index of those that are open and expire, orders and fulfillments
+ * by those of rows not closed, wherever their units are: history makes none of
+ * them longer.
  *
  * Guards are asked before anything is locked.  Rows that others have locked are
  * left to them, so several ticks share the work; and a row that fails is passed
@@ -55,8 +55,7 @@ static const StoreQuery find_candidates[] = {
 	},
 	{
 		"SELECT f.id, f.order_id, f.number, f.created_at FROM @.fulfillments f"
-		" WHERE (f.stock_state" EQ "'reserved' OR f.stock_state" EQ "'issued' AND f.delivered_at IS NULL)"
-		" AND ROW(f.created_at, f.id)" GT "ROW($1, $2) AND (f.status" CONCAT "' '" CONCAT "f.workflow)" EQ "ANY ($4)"
+		" WHERE f.closed_at IS NULL AND ROW(f.created_at, f.id)" GT "ROW($1, $2) AND (f.status" CONCAT "' '" CONCAT "f.workflow)" EQ "ANY ($4)"
 		" ORDER BY f.created_at, f.id LIMIT $3",
 		4, {TIMESTAMPTZOID, UUIDOID, INT8OID, TEXTARRAYOID}
 	}

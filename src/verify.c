@@ -175,14 +175,22 @@ static const Rule rules[] = {
 		" oms.states(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) s)"
 		" SELECT o.number, o.status FROM @.orders o JOIN s ON s.name = o.workflow AND s.state = o.status"
 	" WHERE s.is_final <> (o.closed_at IS NOT NULL)"},
+	{"closed fulfillments are in a final state, others are not",
+		"WITH s AS MATERIALIZED (SELECT w.name, s.state, s.is_final FROM @.workflows w,"
+		" oms.states(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) s)"
+		" SELECT f.number, f.status FROM @.fulfillments f JOIN s ON s.name = f.workflow AND s.state = f.status"
+	" WHERE s.is_final <> (f.closed_at IS NOT NULL)"},
 	{"no automatic move is left undone",
 		"WITH m AS MATERIALIZED (SELECT w.name, w.entity, m.from_state, m.to_state, m.guards FROM @.workflows w,"
 		" oms.moves(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) m WHERE m.automatic)"
-		" SELECT o.number, o.status, m.to_state FROM @.orders o JOIN m ON m.name = o.workflow AND m.entity = 'order' AND m.from_state = o.status"
+		" SELECT o.number, o.status, m.to_state FROM @.orders o JOIN @.channels n ON n.code = o.channel"
+		" JOIN m ON m.name = o.workflow AND m.entity = 'order' AND m.from_state = o.status"
 		" WHERE m.guards <@ ARRAY['unheld', 'payable', 'paid', 'fulfilled', 'unshipped', 'allocated', 'all_canceled']"
 		" AND ('unheld' <> ALL (m.guards) OR o.open_holds = 0)"
-		" AND ('payable' <> ALL (m.guards) OR NOT o.payment_required OR o.credit_approved OR o.authorized + o.captured >= o.total - o.credited)"
-		" AND ('paid' <> ALL (m.guards) OR NOT o.payment_required OR o.captured >= o.total - o.credited)"
+		" AND (NOT m.guards && ARRAY['payable', 'paid'] OR NOT CASE WHEN o.placed_at IS NULL THEN n.payment_required"
+		" ELSE o.payment_required END OR ('payable' <> ALL (m.guards) OR o.credit_approved OR o.authorized + o.captured >= o.total - o.credited)"
+		" AND ('paid' <> ALL (m.guards) OR o.captured >= o.total - o.credited)"
+		" AND (o.placed_at IS NOT NULL OR o.units > 0 OR o.total <> 0 OR 'paid' <> ALL (m.guards) AND o.credit_approved))"
 		" AND ('fulfilled' <> ALL (m.guards) OR o.units = 0 OR o.units_shipped > 0 AND o.units_canceled + o.units_shipped = o.units)"
 		" AND ('unshipped' <> ALL (m.guards) OR o.units_shipped = 0)"
 		" AND ('allocated' <> ALL (m.guards) OR o.placed_at IS NOT NULL AND o.units_backordered + o.units_short = 0)"

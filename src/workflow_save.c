@@ -34,7 +34,7 @@ static const StoreQuery count_rows[] = {
 	{
 		"SELECT f.status, CASE f.stock_state WHEN 'reserved' THEN 'held' WHEN 'released' THEN 'ended'"
 		" WHEN 'issued' THEN CASE WHEN f.delivered_at IS NULL THEN 'left' ELSE 'delivered' END END,"
-		" NULL, pg_catalog.count(*) FROM @.fulfillments f WHERE f.workflow" EQ "$1 GROUP BY 1, 2 ORDER BY 1, 2",
+		" f.closed_at IS NOT NULL, pg_catalog.count(*) FROM @.fulfillments f WHERE f.workflow" EQ "$1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
 		1, {TEXTOID}
 	}
 };
@@ -53,8 +53,8 @@ static void find_unknown_names(Store *store, EntityKind entity, const Workflow *
 static void find_faults(EntityKind entity, const Workflow *workflow, const uint8 *rows,
 						Findings *findings);
 static void require_sound(const char *name, const Findings *findings, const char *hint);
-static void require_states_of_rows(Store *store, EntityKind entity, const char *name,
-								   const Workflow *workflow, uint8 *rows);
+static char *require_states_of_rows(Store *store, EntityKind entity, const char *name,
+									const Workflow *workflow, uint8 *rows);
 static void refuse_states(EntityKind entity, const char *name, const char *what, const char *where,
 						  const char *hint);
 static Findings *no_findings(void);
@@ -107,11 +107,14 @@ oms_guard_workflow(Store *store, TriggerData *trigger)
 	if (is_update)
 	{
 		uint8		rows[WORKFLOW_MAX_STATES] = {0};
+		char	   *turned = require_states_of_rows(store, entity, name, workflow, rows);
 
-		require_states_of_rows(store, entity, name, workflow, rows);
 		findings = no_findings();
 		find_faults(entity, workflow, rows, findings);
 		require_sound(name, findings, "New rows do well by it; those that are in the first state of each of these ways now, or are put there by a map, do not.");
+		if (turned)
+			refuse_states(entity, name, "keep whether a state that %ss are in is final: %s", turned,
+						  "Save it with oms.replace_workflow, which closes or opens those rows.");
 	}
 	oms_leave_owner(&scope);
 }
@@ -272,11 +275,11 @@ holding_bit(const char *word)
 
 /*
  * require_states_of_rows refuses a definition without a state that rows are in,
- * and one by which orders that are closed would not be, or the other way
- * round; oms.replace_workflow sees to both.  It fills in what rows hold in
- * each state.
+ * and returns the states by which rows that are closed would not be, or the
+ * other way round, NULL for none; oms.replace_workflow sees to both.  It fills in
+ * what rows hold in each state.
  */
-static void
+static char *
 require_states_of_rows(Store *store, EntityKind entity, const char *name,
 					   const Workflow *workflow, uint8 *rows)
 {
@@ -303,7 +306,7 @@ require_states_of_rows(Store *store, EntityKind entity, const char *name,
 			rows[state] |= holding_bit(oms_column_text(i, 2));
 		else if (state < 0 && (i + 1 == count || strcmp(oms_column_text(i + 1, 1), old_status) != 0))
 			appendStringInfo(&gone, "%s" INT64_FORMAT " in \"%s\"", gone.len == 0 ? "" : ", ", total, old_status);
-		if (state >= 0 && !is_replaced && !oms_column_is_null(i, 3) &&
+		if (state >= 0 && !is_replaced &&
 			oms_column_bool(i, 3) != oms_workflow_is_final(workflow, state))
 			appendStringInfo(&turned, "%s" INT64_FORMAT " in \"%s\"", turned.len == 0 ? "" : ", ",
 							 oms_column_int64(i, 4), status);
@@ -311,10 +314,8 @@ require_states_of_rows(Store *store, EntityKind entity, const char *name,
 	if (gone.len > 0)
 		refuse_states(entity, name, "keep the states that %ss are in: %s", gone.data,
 					  "Keep the state, move those rows out of it first, or say what becomes of it in the map of oms.replace_workflow.");
-	if (turned.len > 0)
-		refuse_states(entity, name, "keep whether a state that %ss are in is final: %s", turned.data,
-					  "Save it with oms.replace_workflow, which closes or opens those rows.");
 	oms_spi_end();
+	return turned.len > 0 ? turned.data : NULL;
 }
 
 /*
