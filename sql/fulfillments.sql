@@ -44,7 +44,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.number IS 'What people call it: the order''s number, a hyphen and its place among the order''s fulfillments; fixed (OM006)';
 	COMMENT ON COLUMN fulfillments.order_id IS 'The order whose units it carries; fixed (OM006)';
 	COMMENT ON COLUMN fulfillments.location IS 'Where its units leave; fixed (OM006)';
-	COMMENT ON COLUMN fulfillments.pickup_location IS 'Where the customer collects it, perhaps not where its units leave; NULL: it is not collected; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.pickup_location IS 'Where the customer collects it, perhaps not where its units leave; NULL: it is not collected, or where its units are; fixed (OM006)';
 	COMMENT ON COLUMN fulfillments.method IS 'How it goes; fixed (OM006)';
 	COMMENT ON COLUMN fulfillments.workflow IS 'Which workflow status follows: the method''s when it was made; fixed (OM006)';
 	COMMENT ON COLUMN fulfillments.status IS 'State in its workflow. An UPDATE of it is a move, by people or, where it is automatic, by the engine: OM001 where there is no such move, OM002 where a guard refuses';

@@ -215,9 +215,9 @@ BEGIN
 			'manual', 'remorse')),
 		reason text,
 		placed_by text NOT NULL,
-		placed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+		placed_at timestamptz NOT NULL DEFAULT clock_timestamp() CHECK (isfinite(placed_at)),
 		expires_at timestamptz,
-		released_at timestamptz,
+		released_at timestamptz CHECK (isfinite(released_at)),
 		released_by text
 	);
 	CREATE INDEX ON order_holds (order_id);
@@ -229,7 +229,7 @@ BEGIN
 	COMMENT ON COLUMN order_holds.reason IS 'Why, in words for people';
 	COMMENT ON COLUMN order_holds.placed_by IS 'Who holds the order: setting oms.actor, else the user, unless the INSERT says; fixed (OM006)';
 	COMMENT ON COLUMN order_holds.placed_at IS 'Since when: the clock at the INSERT unless the INSERT says; fixed (OM006)';
-	COMMENT ON COLUMN order_holds.expires_at IS 'When it ends by itself: the first oms.tick after that releases it; NULL: only people release it; people may change it';
+	COMMENT ON COLUMN order_holds.expires_at IS 'When it ends by itself: the first oms.tick after that releases it; NULL or infinity: only people release it; people may change it';
 	COMMENT ON COLUMN order_holds.released_at IS 'When it ended; people set it, once (OM006); NULL: it is open and counts in orders.open_holds';
 	COMMENT ON COLUMN order_holds.released_by IS 'Who set released_at: setting oms.actor, else the user, unless given; tick: it expired';
 

@@ -48,7 +48,7 @@ BEGIN
 
 	CREATE TABLE payment_transactions (
 		id bigserial PRIMARY KEY,
-		at timestamptz NOT NULL DEFAULT clock_timestamp(),
+		at timestamptz NOT NULL DEFAULT clock_timestamp() CHECK (isfinite(at)),
 		payment_id uuid NOT NULL REFERENCES payments,
 		kind text COLLATE "C" NOT NULL CHECK (kind IN ('authorize', 'capture', 'sale', 'void', 'refund', 'chargeback',
 			'chargeback_reversal')),

@@ -30,7 +30,7 @@ BEGIN
 
 	CREATE TABLE stock_movements (
 		id bigserial PRIMARY KEY,
-		at timestamptz NOT NULL DEFAULT clock_timestamp(),
+		at timestamptz NOT NULL DEFAULT clock_timestamp() CHECK (isfinite(at)),
 		sku text COLLATE "C" NOT NULL REFERENCES skus,
 		location text COLLATE "C" NOT NULL REFERENCES locations,
 		kind text COLLATE "C" NOT NULL CHECK (kind IN ('receipt', 'return', 'transfer_in', 'issue', 'damage',

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -22,7 +23,7 @@ refuse_form(const Case *c, int column, const char *fault)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("%s of an order %s", c->rules[column].name, fault),
+			 errmsg("%s of %s %s", c->rules[column].name, c->entity == ENTITY_ORDER ? "an order" : "a fulfillment", fault),
 			 errtablecol(c->rel, c->shape->number[column])));
 }
 
@@ -57,6 +58,22 @@ require_length(const Case *c, int column, int longest)
 }
 
 /*
+ * require_finite has the times of a row be some time: of a new one all of them,
+ * of one that is there what people can change.
+ */
+static void
+require_finite(const Case *c)
+{
+	for (int i = 0; i < c->ncolumns; i++)
+	{
+		if (c->rules[i].type == TIMESTAMPTZOID && (!c->old.values || c->rules[i].owner == PEOPLE) &&
+			!oms_row_is_null(c->shape, &c->new, i) &&
+			TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(oms_row_value(c->shape, &c->new, i))))
+			refuse_form(c, i, "must be finite");
+	}
+}
+
+/*
  * oms_require_form judges what people write into an order's columns, here and not
  * by CHECKs, which every statement that writes orders would read anew.
  */
@@ -67,13 +84,11 @@ oms_require_form(const Case *c)
 	static const char *const kinds[] = {"replacement", "exchange", "subscription", "reorder", NULL};
 	char	   *currency;
 
+	require_finite(c);
 	if (c->entity != ENTITY_ORDER)
 		return;
 	require_word(c, ORDER_IF_SHORT, if_shorts);
 	require_word(c, ORDER_SOURCE_KIND, kinds);
-	if (!oms_row_is_null(c->shape, &c->new, ORDER_ORDERED_AT) &&
-		TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(oms_row_value(c->shape, &c->new, ORDER_ORDERED_AT))))
-		refuse_form(c, ORDER_ORDERED_AT, "must be finite");
 	if (c->old.values)
 		return;					/* the others are fixed */
 	currency = oms_row_text(c->shape, &c->new, ORDER_CURRENCY);

@@ -41,6 +41,15 @@ BEGIN
 	RETURN (SELECT nullif(violations, 0) FROM oms.verify_store('shop') WHERE rule LIKE 'moves of the store%');
 END $$;
 
+-- a store from a server with the same identifier: the owner says that it has moved
+SAVEPOINT moved;
+UPDATE shop.settings SET server = NULL;
+SELECT set_eq($$ SELECT id FROM shop.events_after() $$, $$ SELECT id FROM shop.order_events $$, 'all that came with it is delivered');
+INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR');
+SELECT ok(server = (SELECT system_identifier::text FROM pg_control_system()) AND moved_after = '{2}', 'the first event after that notes the move') FROM shop.settings;
+SELECT set_eq($$ SELECT id FROM shop.events_after() $$, $$ VALUES (1::bigint), (2) $$, 'and is of another count of transactions');
+ROLLBACK TO moved;
+
 -- ---- who may ask
 
 CREATE ROLE oms_test_follower;
