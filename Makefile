@@ -96,6 +96,7 @@ OBJS = $(patsubst %,src/%.o, \
 	order_write \
 	order \
 	next_moves \
+	policies \
 	tick \
 	enforce \
 	verify)

@@ -120,10 +120,10 @@ made_ready(Store *store, FunctionCalls *calls, EntityKind entity, const char *na
 }
 
 /*
- * suppose returns the row as an UPDATE of its status would leave it.
+ * oms_suppose_row returns the row as an UPDATE of its status would leave it.
  */
-static Datum
-suppose(Datum row, const Mover *mover)
+Datum
+oms_suppose_row(Datum row, const Mover *mover)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
 	TupleDesc	tupdesc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
@@ -177,7 +177,7 @@ call(Store *store, FunctionCall *function, Errand *errand)
 	tuples = SPI_tuptable;
 	row = SPI_getbinval(tuples->vals[0], tuples->tupdesc, 1, &isnull);
 	if (errand->row->is_supposed)
-		row = suppose(row, errand->row);
+		row = oms_suppose_row(row, errand->row);
 
 	context.callback = tell_errand;
 	context.arg = errand;

@@ -3,13 +3,15 @@
  *	  oms.next_moves: where a row can go now, and why not elsewhere.
  *
  * Each state that a move leads to is tried as an UPDATE of status would try it,
- * by the same code where there is one: privilege, guards, then what the
- * actions of the move would refuse.  Nothing is written or locked, so it works
+ * by the same code where there is one: privilege, policies, guards, then what
+ * the actions of the move would refuse.  Nothing is written or locked, so it works
  * where nothing may be written; and as functions of the store are asked, who
  * may write or raise, each try is a subtransaction that is rolled back.
  *
  * Not foreseen is what triggers and actions of the store's own will refuse, and
- * what other sessions are about to commit.
+ * what other sessions are about to commit.  To run those actions here would not
+ * foresee it: they come after what built-in ones have written, and they write,
+ * also where nothing may be written, or to what no rollback takes back.
  */
 #include "postgres.h"
 
@@ -25,6 +27,7 @@
 #include "moves.h"
 #include "oms.h"
 #include "plan.h"
+#include "policies.h"
 
 PG_FUNCTION_INFO_V1(oms_next_moves);
 
@@ -175,7 +178,7 @@ suppose_move(Store *store, EntityKind entity, Mover *mover)
  * would not.
  */
 static char *
-why_not(Store *store, EntityKind entity, const Mover *mover)
+why_not(Store *store, const OwnerScope *scope, EntityKind entity, const Mover *mover)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -186,6 +189,7 @@ why_not(Store *store, EntityKind entity, const Mover *mover)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
+		oms_suppose_policies(store, scope, entity, &tried);
 		suppose_move(store, entity, &tried);
 	}
 	PG_CATCH();
@@ -208,7 +212,7 @@ why_not(Store *store, EntityKind entity, const Mover *mover)
  * mover is, in the order of moves.  denied says why the caller may make none.
  */
 static void
-try_moves(Store *store, EntityKind entity, Mover *mover, const char *denied, ReturnSetInfo *result)
+try_moves(Store *store, const OwnerScope *scope, EntityKind entity, Mover *mover, const char *denied, ReturnSetInfo *result)
 {
 	bool		tried[WORKFLOW_MAX_STATES] = {false};
 	int			state = oms_machine_state(mover->machine, mover->status);
@@ -226,7 +230,7 @@ try_moves(Store *store, EntityKind entity, Mover *mover, const char *denied, Ret
 			continue;
 		tried[move->to] = true;
 		mover->to = oms_machine_state_name(mover->machine, move->to);
-		why = denied ? denied : why_not(store, entity, mover);
+		why = denied ? denied : why_not(store, scope, entity, mover);
 		values[0] = CStringGetTextDatum(mover->to);
 		values[1] = BoolGetDatum(why == NULL);
 		values[2] = why ? CStringGetTextDatum(why) : (Datum) 0;
@@ -240,7 +244,7 @@ try_moves(Store *store, EntityKind entity, Mover *mover, const char *denied, Ret
  * is asked about would be asked again, and so on, by each of its moves.
  */
 static void
-ask(Store *store, EntityKind entity, Mover *mover, const char *denied, ReturnSetInfo *result)
+ask(Store *store, const OwnerScope *scope, EntityKind entity, Mover *mover, const char *denied, ReturnSetInfo *result)
 {
 	Asking		asking = {mover->id, innermost};
 
@@ -255,7 +259,7 @@ ask(Store *store, EntityKind entity, Mover *mover, const char *denied, ReturnSet
 	innermost = &asking;
 	PG_TRY();
 	{
-		try_moves(store, entity, mover, denied, result);
+		try_moves(store, scope, entity, mover, denied, result);
 	}
 	PG_FINALLY();
 	{
@@ -289,7 +293,7 @@ oms_next_moves(PG_FUNCTION_ARGS)
 	oms_become_owner(store, &scope);
 	oms_peek(store, entity, &mover, 1);
 	if (mover.status)
-		ask(store, entity, &mover, denied, (ReturnSetInfo *) fcinfo->resultinfo);
+		ask(store, &scope, entity, &mover, denied, (ReturnSetInfo *) fcinfo->resultinfo);
 	oms_leave_owner(&scope);
 	oms_spi_end();
 	return (Datum) 0;
