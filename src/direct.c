@@ -168,7 +168,7 @@ begin_order(Direct *d, const pg_uuid_t *id)
 {
 	const FieldValue *f = d->doc->fields;
 	OrderFacts *order = &d->order;
-	Datum		zero = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
+	Datum		zero = DirectFunctionCall2(numeric, DirectFunctionCall1(int4_numeric, Int32GetDatum(0)), Int32GetDatum(TOTAL_TYPMOD));
 
 	order->id = *id;
 	order->number = oms_next_number(d->store);

@@ -48,6 +48,7 @@ SELECT lives_ok(pg_temp.move(:'o', 'placed'), 'and it is made');
 SELECT ok(payment_required AND placed_at IS NOT NULL, 'it is placed') FROM shop.orders WHERE id = :'o';
 
 SELECT throws_ok($$ SELECT * FROM shop.place_order(pg_temp.doc('prepaid')) $$, 'OM002', NULL, 'a document without payments, placed directly');
+SELECT throws_like($$ SELECT * FROM shop.place_order(pg_temp.doc('prepaid')) $$, '%because 0.0000 of the 20.0000 due is captured', 'is told what a draft is told');
 SELECT throws_ok($$ SELECT * FROM shop.place_order(pg_temp.doc('prepaid', '{"payments": [{"method": "card", "kind": "authorize", "amount": 20}]}')) $$, 'OM002', NULL, 'and one that only promises, in steps');
 SELECT is((SELECT status FROM shop.place_order(pg_temp.doc('prepaid', '{"payments": [{"method": "card", "kind": "sale", "amount": 20}]}'))), 'placed', 'one that is paid');
 SELECT throws_ok($$ SELECT * FROM shop.place_order(pg_temp.doc('payable')) $$, 'OM002', NULL, 'payable asks likewise');
