@@ -286,6 +286,20 @@ may_move_by_itself(Store *store, const Shape *shape, const RowValues *row)
 }
 
 /*
+ * asks_the_store tells whether an automatic move from where a fulfillment is
+ * asks a function of the store, which may read any of its columns.  Built-in
+ * guards read its order's row alone.
+ */
+static bool
+asks_the_store(Store *store, const Shape *shape, const RowValues *row)
+{
+	Machine    *machine = oms_machine(store, oms_row_text(shape, row, FULFILLMENT_WORKFLOW), ENTITY_FULFILLMENT);
+	int			state = oms_machine_state(machine, oms_row_text(shape, row, FULFILLMENT_STATUS));
+
+	return state >= 0 && machine->asks_functions[state];
+}
+
+/*
  * wakes tells whether a change of an order may let its fulfillments go on.
  */
 static bool
@@ -390,6 +404,15 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 
 		if (detail)
 			oms_event_add(t->edits, &order_id, oms_entity_name(entity), &id, "edited", NULL, NULL, NULL, detail);
+		if (!is_order && asks_the_store(store, shape, new))
+		{
+			/*
+			 * what people have written may be what a function of theirs asks
+			 * for
+			 */
+			oms_array_add_uuid(t->waiting, &id);
+			oms_array_add_uuid(t->waiting_orders, &order_id);
+		}
 	}
 	if (is_order && old)
 	{
