@@ -77,15 +77,10 @@ static void
 start(Parser *p, const char *text, size_t length)
 {
 	size_t		most = length / 2 + 1;
-	uint32		size = 16;
 
-	while (size < 2 * most)
-		size *= 2;
 	p->symbols = palloc(most * sizeof(Symbol));
 	p->references = palloc(most * sizeof(int));
-	p->buckets = palloc(size * sizeof(int));
-	memset(p->buckets, -1, size * sizeof(int));
-	p->mask = size - 1;
+	oms_workflow_make_buckets(p, 256);
 	p->initial = -1;
 
 	p->scanner.at = p->scanner.line_start = text;

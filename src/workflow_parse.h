@@ -51,6 +51,7 @@ typedef struct Symbol
 {
 	const char *name;			/* in the text */
 	int			length;
+	uint32		hash;
 	int			state;			/* -1: names none */
 	int			list;			/* the last list it was seen in */
 	int			offset;			/* in the pool, -1: not there yet */
@@ -80,7 +81,8 @@ typedef struct Parser
 
 	Symbol	   *symbols;
 	int			nsymbols;
-	int		   *buckets;		/* open hash of symbols, -1: empty */
+	int		   *buckets;		/* open hash of symbols, at most half full;
+								 * -1: empty */
 	uint32		mask;
 	int		   *references;		/* symbols: guards and actions of all rules */
 	int			nreferences;
@@ -96,6 +98,7 @@ typedef struct Parser
 
 /* workflow_scan.c */
 extern void oms_workflow_scan(Scanner *scanner);
+extern void oms_workflow_make_buckets(Parser *parser, uint32 size);
 extern int	oms_workflow_intern(Parser *parser, Token token);
 extern bool oms_workflow_fail(WorkflowError *error, int line, int column,
 							  const char *format,...) pg_attribute_printf(4, 5);

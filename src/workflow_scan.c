@@ -136,6 +136,39 @@ sign_kind(char sign)
 	}
 }
 
+/*
+ * find_bucket returns where a name's symbol is, or an empty bucket for it.
+ */
+static uint32
+find_bucket(const Parser *p, const char *name, int length, uint32 hash)
+{
+	uint32		bucket;
+
+	for (bucket = hash & p->mask; p->buckets[bucket] >= 0; bucket = (bucket + 1) & p->mask)
+	{
+		const Symbol *symbol = &p->symbols[p->buckets[bucket]];
+
+		if (symbol->length == length && memcmp(symbol->name, name, length) == 0)
+			break;
+	}
+	return bucket;
+}
+
+/*
+ * oms_workflow_make_buckets makes so many, a power of two, and puts the symbols
+ * that there are into them.  They grow with the names: as many as a long text
+ * could have would take longer to clear than the text to read.
+ */
+void
+oms_workflow_make_buckets(Parser *p, uint32 size)
+{
+	p->buckets = palloc(size * sizeof(int));
+	memset(p->buckets, -1, size * sizeof(int));
+	p->mask = size - 1;
+	for (int i = 0; i < p->nsymbols; i++)
+		p->buckets[find_bucket(p, p->symbols[i].name, p->symbols[i].length, p->symbols[i].hash)] = i;
+}
+
 /* oms_workflow_intern returns the number of a name's symbol, a new one the first time. */
 int
 oms_workflow_intern(Parser *p, Token token)
@@ -147,21 +180,26 @@ oms_workflow_intern(Parser *p, Token token)
 	for (int i = 0; i < token.length; i++)
 		hash = (hash ^ (unsigned char) token.start[i]) * 16777619u;
 	hash ^= hash >> 16;
-	for (bucket = hash & p->mask; p->buckets[bucket] >= 0; bucket = (bucket + 1) & p->mask)
-	{
-		symbol = &p->symbols[p->buckets[bucket]];
-		if (symbol->length == token.length &&
-			memcmp(symbol->name, token.start, token.length) == 0)
-			return p->buckets[bucket];
-	}
+	bucket = find_bucket(p, token.start, token.length, hash);
+	if (p->buckets[bucket] >= 0)
+		return p->buckets[bucket];
 
 	symbol = &p->symbols[p->nsymbols];
 	symbol->name = token.start;
 	symbol->length = token.length;
+	symbol->hash = hash;
 	symbol->state = -1;
 	symbol->list = 0;
 	symbol->offset = -1;
-	return p->buckets[bucket] = p->nsymbols++;
+	p->buckets[bucket] = p->nsymbols++;
+	if (2 * (uint32) p->nsymbols > p->mask)
+	{
+		int		   *old = p->buckets;
+
+		oms_workflow_make_buckets(p, 2 * (p->mask + 1));
+		pfree(old);
+	}
+	return p->nsymbols - 1;
 }
 
 /* oms_workflow_fail fills in the error, and returns false for its caller to return. */
