@@ -75,6 +75,11 @@ INSERT INTO faulty (entity, definition, severity, expected) VALUES
 ('fulfillment', 'initial open; open -> out do issue; open -> canceled do release; final out, canceled', 'warning', 'cannot_reroute open (open)'),
 ('fulfillment', 'initial open; open -> out do issue; open -> rejected do reroute; final out, rejected', 'warning', 'cannot_release open (open)'),
 ('fulfillment', 'initial open; open -> a -> b; b -> out do issue; out -> c; c -> d; a -> x do release; b -> y do reroute; final x, y, d', 'warning', 'cannot_release b (open -> a -> b)'),
+('fulfillment', 'initial open; open -> a -> b; a -> x do reroute; b -> out do issue; b -> y do release; final out, x, y', 'warning', 'cannot_reroute b (open -> a -> b)'),
+('fulfillment', 'initial open; open -> a -> b -> a; a -> out do issue; b -> gone do release; open -> away do reroute; final out, gone, away', 'warning',
+	'cannot_reroute a (open -> a); cannot_reroute b (open -> a -> b)'),
+('fulfillment', 'initial open; open -> a when order_confirmed auto; a -> out do issue; out -> back do reroute; open, a -> gone do release; open -> away do reroute; final back, gone, away', 'warning',
+	'cannot_reroute a (open -> a)'),
 ('order', 'initial draft; draft -> placed do reserve; placed -> done when fulfilled; final done', 'warning', 'cannot_release placed (draft -> placed)'),
 ('order', 'initial draft; draft -> placed do reserve; placed -> done when fulfilled; placed -> gone when all_canceled do release; final done, gone', 'warning', 'cannot_release placed (draft -> placed)'),
 -- names that are not built in
@@ -89,6 +94,11 @@ SELECT is((SELECT string_agg(code, ' ' ORDER BY code) FROM (SELECT DISTINCT code
 	'auto_loop cannot_release cannot_reroute dead_end final_with_exit no_path_to_final reservation_leak stock_leak stock_twice unknown_action unknown_guard unreachable_state', 'these are all codes');
 SELECT is((SELECT string_agg(format('%s: %s', definition, message), E'\n') FROM faulty f, oms.lint(definition::oms.workflow, entity) AS l
 	WHERE l.code <> 'unreachable_state' AND f.definition NOT LIKE '%x -> b do shout%' AND pg_temp.is_walk(definition::oms.workflow, pg_temp.path(message)) IS NOT TRUE), NULL, 'each witness is a walk from the initial state');
+SELECT is((SELECT string_agg(format('%s: %s', definition, message), E'\n') FROM faulty f, oms.lint(definition::oms.workflow, entity) AS l, string_to_array(pg_temp.path(message), ' -> ') AS s
+	WHERE s IS NOT NULL AND subject <> CASE WHEN code = 'final_with_exit' THEN s[cardinality(s) - 1] WHEN code IN ('stock_twice', 'unknown_guard', 'unknown_action') THEN concat_ws(' -> ', s[cardinality(s) - 1], s[cardinality(s)]) ELSE s[cardinality(s)] END),
+	NULL, 'and ends where the fault is');
+SELECT is((SELECT string_agg(format('%s: %s', code, shapes), ', ') FROM (SELECT code, count(DISTINCT definition) FILTER (WHERE expected LIKE '%' || code || '%') AS shapes
+	FROM faulty, oms.lint(definition::oms.workflow, entity) GROUP BY code) AS c WHERE shapes < 4), NULL, 'each code in at least four shapes');
 SELECT is((SELECT count(*) FROM faulty f, oms.lint(definition::oms.workflow, entity) AS l WHERE l.severity <> CASE WHEN code IN ('unreachable_state', 'unknown_guard', 'unknown_action', 'cannot_release', 'cannot_reroute') THEN 'warning' ELSE 'error' END), 0::bigint,
 	'what is an error and what a warning');
 SELECT is((SELECT string_agg(message, E'\n') FROM faulty f, oms.lint(definition::oms.workflow, entity) AS l WHERE message !~ ': (add|take|make|have|correct) ' OR message ~ '\n'), NULL, 'each message says in a line what to change');
