@@ -498,7 +498,7 @@ sub walk
 		push @{ $self->{wrong} }, "logged\n$log\nexpected\n" . $o->trails if $log ne $o->trails;
 		1;
 	} or $@ eq "stop\n" or push @{ $self->{wrong} }, $@;
-	is(join("\n", @{ $self->{wrong} }), '', "$what{title}: " . title(@path) . ", $what{mode}");
+	is(join("\n", @{ $self->{wrong} }), '', "$what{title}: " . title(@path) . ", $what{mode}" . ($what{note} // ''));
 	$self->{walked}{ $what{title} }++;
 	$self->{modes}{ $what{mode} }++;
 }
@@ -509,8 +509,6 @@ sub walk
 sub walk_all
 {
 	my ($self, %what) = @_;
-	my $is_order = $what{row} eq 'order';
-
 	for my $path (grep { !$what{only} || $what{only}->($_) } $self->paths($what{title}))
 	{
 		$self->walk(method => 'ship', sku => 'mug', at => 'here', %what, path => $path, mode => $_) for $what{modes} ? @{ $what{modes} } : (undef);
@@ -518,14 +516,23 @@ sub walk_all
 	is(Session::violations($self->{s}, $self->{store}), '', "$what{title}: verify_store");
 }
 
-# walk_methods(@methods): the paths of their parcels
+# hold_again: before a move of a parcel whose order is confirmed already
+sub hold_again
+{
+	my ($self, $row) = @_;
+	my $o = $self->{order};
+	return if !$o->{confirmed} || %{ $o->{holds} };
+	$self->step('a fraud hold', "INSERT INTO $self->{store}.order_holds (order_id, kind) VALUES ('$o->{id}', 'fraud')", sub { $_[0]{holds}{fraud} = 1 });
+}
+
+# walk_methods(%what, methods): the paths of their parcels
 sub walk_methods
 {
-	my ($self, @methods) = @_;
-	for my $method (@methods)
+	my ($self, %what) = @_;
+	for my $method (@{ delete $what{methods} })
 	{
 		my ($workflow, $by_partner) = @{ $self->{s}->run("SELECT workflow, by_partner FROM $self->{store}.methods WHERE code = '$method'")->{rows}[0] };
-		$self->walk_all(title => $workflow, row => 'parcel', method => $method,
+		$self->walk_all(%what, title => $workflow, row => 'parcel', method => $method,
 			sku => { digital => 'song', service => 'repair' }->{$method} // 'mug', at => $by_partner eq 't' ? 'partner' : 'here');
 	}
 }
