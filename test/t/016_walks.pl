@@ -28,7 +28,7 @@ my $w = Walker->new($s, 'shop');
 my @methods = map { $_->[0] } @{ $s->run('SELECT code FROM shop.methods ORDER BY code')->{rows} };
 $w->walk_methods(methods => \@methods);
 $w->walk_methods(methods => \@methods, before => \&Walker::hold_again, note => ', held anew');
-$w->walk_all(title => 'standard', row => 'order', modes => [ Walker::mode_names() ]);
+$w->walk_all(title => 'standard', row => 'order', modes => [ WaysToPay::names() ]);
 
 # as docs/operations.md says of holds
 is($s->value(q{SELECT string_agg(DISTINCT w.name, ' ' ORDER BY w.name) FROM shop.workflows w, oms.moves(w.compiled) m WHERE 'issue' = ANY (m.actions) AND 'order_unheld' <> ALL (m.guards)}),

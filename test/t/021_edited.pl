@@ -111,7 +111,7 @@ my %orders = (
 	# guards seen at every step: states that only next_moves looks at
 	asked => [ edited($standard, 'final completed' => 'placed, confirmed -> is_payable when payable; placed, confirmed -> is_paid when paid;
 		placed, confirmed -> is_whole when allocated; is_payable, is_paid, is_whole -> canceled do release; final completed'),
-		modes => [ Walker::mode_names() ], only => sub { return !grep { $_->{to} =~ /^is_/ } @{ $_[0] } } ]);
+		modes => [ WaysToPay::names() ], only => sub { return !grep { $_->{to} =~ /^is_/ } @{ $_[0] } } ]);
 
 # ship_one: a unit leaves before the rest is stopped
 sub ship_one
@@ -126,7 +126,6 @@ sub ship_one
 	$walker->bring($new, ($walker->way($new, Walker::does('issue')))[0]) while $new->{stock_state} eq 'reserved';
 }
 
-$s->run("UPDATE shop.methods SET workflow = 'at_once' WHERE code = 'curbside'");
 for my $name (sort keys %orders)
 {
 	my ($definition, %what) = @{ $orders{$name} };
