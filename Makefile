@@ -89,6 +89,8 @@ OBJS = $(patsubst %,src/%.o, \
 	replay \
 	fill \
 	giveway \
+	feed \
+	feed_levels \
 	fulfillment \
 	cancel \
 	document \
@@ -99,7 +101,9 @@ OBJS = $(patsubst %,src/%.o, \
 	policies \
 	tick \
 	enforce \
-	verify)
+	verify \
+	repair \
+	repair_stock)
 
 # One subject a module, in load order; together they are the install script.
 SQL_MODULES = $(patsubst %,sql/%.sql, \
@@ -110,6 +114,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	lifecycle \
 	reference \
 	stock \
+	feed \
 	orders \
 	fulfillments \
 	payments \
@@ -124,7 +129,8 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	defaults \
 	store \
 	grants \
-	verify)
+	verify \
+	repair)
 
 DATA = $(wildcard sql/oms--*--*.sql)
 DATA_built = sql/oms--$(EXTVERSION).sql

@@ -23,9 +23,11 @@ BEGIN
 	PERFORM set_config('search_path', format('%I, pg_temp', store), true);
 	PERFORM oms.layout_reference();
 	PERFORM oms.layout_stock();
+	PERFORM oms.layout_feeds();
 	PERFORM oms.layout_orders();
 	PERFORM oms.layout_fulfillments();
 	PERFORM oms.layout_payments();
+	PERFORM oms.layout_repair_log();
 	PERFORM oms.layout_views();
 	PERFORM oms.layout_repair(store);
 	PERFORM oms.layout_defaults();

@@ -9,9 +9,11 @@ LANGUAGE sql IMMUTABLE
 AS $layout$
 SELECT * FROM oms.layout_reference_triggers()
 UNION ALL SELECT * FROM oms.layout_stock_triggers()
+UNION ALL SELECT * FROM oms.layout_feeds_triggers()
 UNION ALL SELECT * FROM oms.layout_orders_triggers()
 UNION ALL SELECT * FROM oms.layout_fulfillments_triggers()
 UNION ALL SELECT * FROM oms.layout_payments_triggers()
+UNION ALL SELECT * FROM oms.layout_repair_log_triggers()
 $layout$;
 COMMENT ON FUNCTION oms.layout_triggers() IS 'A store''s triggers: CREATE TRIGGER name fires ON relation does. Those called oms_invalidate are enabled always';
 

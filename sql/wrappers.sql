@@ -16,6 +16,11 @@ VALUES
 		'cancel_lines(order_id uuid, lines jsonb DEFAULT NULL, reason text DEFAULT NULL) RETURNS bigint',
 		pg_catalog.format('SELECT oms.cancel_lines(%L, order_id, lines, reason)', store),
 		'oms.cancel_lines on this store: cancels units that have not shipped, returns how many'),
+	('set_stock(jsonb)',
+		'set_stock(feed jsonb, OUT applied bigint, OUT emptied bigint, OUT unchanged bigint, OUT ignored bigint,
+			OUT repeated boolean, OUT ignored_items jsonb)',
+		pg_catalog.format('SELECT * FROM oms.set_stock(%L, feed)', store),
+		'oms.set_stock on this store: sets the stock of a location to what a feed or a count says'),
 	('split_fulfillment(uuid, jsonb)',
 		'split_fulfillment(fulfillment_id uuid, lines jsonb) RETURNS uuid',
 		pg_catalog.format('SELECT oms.split_fulfillment(%L, fulfillment_id, lines)', store),
@@ -39,9 +44,9 @@ VALUES
 		pg_catalog.format('SELECT * FROM oms.next_moves(%L, entity, id)', store),
 		'oms.next_moves on this store: where an order or fulfillment can go now, and why not elsewhere'),
 	('tick(bigint)',
-		'tick(max_rows bigint DEFAULT 1000) RETURNS bigint',
-		pg_catalog.format('SELECT oms.tick(%L, max_rows)', store),
-		'oms.tick on this store: ends holds that expired, makes automatic moves that are open; returns how many moves'),
+		'tick(max_rows bigint DEFAULT 1000, OUT holds_released bigint, OUT moves bigint)',
+		pg_catalog.format('SELECT * FROM oms.tick(%L, max_rows)', store),
+		'oms.tick on this store: ends holds that expired, makes automatic moves that are open; returns how many of each'),
 	('to_mermaid(text)',
 		'to_mermaid(name text) RETURNS text',
 		pg_catalog.format('SELECT oms.to_mermaid(%L, name)', store),
@@ -53,6 +58,10 @@ VALUES
 	('verify_store()',
 		'verify_store(OUT rule text, OUT violations bigint, OUT query text) RETURNS SETOF record',
 		pg_catalog.format('SELECT * FROM oms.verify_store(%L)', store),
-		'oms.verify_store on this store: recounts everything, one row a rule')
+		'oms.verify_store on this store: recounts everything, one row a rule'),
+	('repair_store()',
+		'repair_store(OUT table_name text, OUT key text, OUT column_name text, OUT was text, OUT became text) RETURNS SETOF record',
+		pg_catalog.format('SELECT * FROM oms.repair_store(%L)', store),
+		'oms.repair_store on this store: mends counters that are not what follows from their source')
 $layout$;
 COMMENT ON FUNCTION oms.layout_wrappers(text) IS 'The store''s own functions; see oms.layout_repairs';

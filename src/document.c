@@ -89,11 +89,13 @@ parse_number(const JsonbValue *v, const char *path, const Field *field, FieldVal
 {
 	Datum		number;
 	Datum		rounded;
-	bool		is_whole = field->type == FIELD_QUANTITY || field->type == FIELD_INTEGER;
+	bool		is_whole = field->type == FIELD_QUANTITY || field->type == FIELD_INTEGER ||
+		field->type == FIELD_UNITS || field->type == FIELD_SEQUENCE;
 	int64		low = field->type == FIELD_QUANTITY ? 1 : field->type == FIELD_INTEGER ? PG_INT32_MIN
 		: field->type == FIELD_DEGREES ? -180 : 0;
-	int64		high = field->type == FIELD_QUANTITY ? INT64CONST(1000000000000) : field->type == FIELD_INTEGER
-		? PG_INT32_MAX : field->type == FIELD_DEGREES ? 180 : MAX_TOTAL;
+	int64		high = field->type == FIELD_QUANTITY || field->type == FIELD_UNITS ? INT64CONST(1000000000000)
+		: field->type == FIELD_SEQUENCE ? PG_INT64_MAX : field->type == FIELD_INTEGER ? PG_INT32_MAX
+		: field->type == FIELD_DEGREES ? 180 : MAX_TOTAL;
 
 	if (v->type != jbvNumeric)
 		oms_document_fault(path, field->name, "must be a number");
@@ -212,6 +214,8 @@ parse_value(const JsonbValue *v, const char *path, const Field *field, FieldValu
 			parse_text(v, path, field, value);
 			break;
 		case FIELD_QUANTITY:
+		case FIELD_UNITS:
+		case FIELD_SEQUENCE:
 		case FIELD_INTEGER:
 		case FIELD_MONEY:
 		case FIELD_DEGREES:

@@ -19,6 +19,8 @@ typedef enum FieldType
 	FIELD_CODE,					/* 1 .. 64 characters */
 	FIELD_REFERENCE,			/* 1 .. 200 characters */
 	FIELD_QUANTITY,				/* a whole number, 1 .. 10^12 */
+	FIELD_UNITS,				/* a whole number, 0 .. 10^12 */
+	FIELD_SEQUENCE,				/* a whole number, 0 .. 2^63 - 1 */
 	FIELD_INTEGER,				/* a whole number of 32 bits */
 	FIELD_MONEY,				/* 0 or more, 4 decimals */
 	FIELD_DEGREES,				/* a number */

@@ -50,6 +50,7 @@ static HeapTuple guard_channel(Store *store, TriggerData *trigger);
 static HeapTuple guard_method(Store *store, TriggerData *trigger);
 static HeapTuple guard_sku(Store *store, TriggerData *trigger);
 static HeapTuple guard_address(Store *store, TriggerData *trigger);
+static void guard_kept(const Store *store, TriggerData *trigger);
 
 typedef struct GuardEntry
 {
@@ -129,6 +130,11 @@ oms_guard(PG_FUNCTION_ARGS)
 	{
 		/* who edits locks a row and then a table: not two at a time */
 		(void) oms_stand_in_line(oms_store_of_trigger(trigger), QUEUE_WORKFLOWS, "workflows", "");
+		return PointerGetDatum(NULL);
+	}
+	if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) && strcmp(subject(trigger), "kept") == 0)
+	{
+		guard_kept(oms_store_of_trigger(trigger), trigger);
 		return PointerGetDatum(NULL);
 	}
 	require_event(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) && TRIGGER_FIRED_FOR_ROW(trigger->tg_event));
@@ -309,6 +315,21 @@ guard_engine_row(Store *store, TriggerData *trigger)
 				 errhint("Set orders.status or fulfillments.status, or call oms.split_fulfillment or oms.cancel_lines."),
 				 errtable(trigger->tg_relation)));
 	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+}
+
+/*
+ * guard_kept lets the engine alone write a table, asked once a statement; the
+ * second argument is the hint.
+ */
+static void
+guard_kept(const Store *store, TriggerData *trigger)
+{
+	if (!oms_in_engine(store))
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
+				 errmsg("table \"%s\" is written by the engine alone", RelationGetRelationName(trigger->tg_relation)),
+				 trigger->tg_trigger->tgnargs > 1 ? errhint("%s.", trigger->tg_trigger->tgargs[1]) : 0,
+				 errtable(trigger->tg_relation)));
 }
 
 /*

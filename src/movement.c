@@ -310,7 +310,8 @@ oms_act_movement(Store *store, TriggerData *trigger)
 
 		oms_become_owner(store, &scope);
 		note_arrivals(facts, count, arrived, units);
-		waiting = oms_fill_lock(store, arrived, units, !by_engine);
+		/* a feed has locked the orders, and then the stock, before */
+		waiting = oms_fill_lock(store, arrived, units, !by_engine && !oms_stock_is_locked());
 		levels = lock_levels(store, facts, count, by_engine, &nlevels);
 		for (int i = 0; i < count; i++)
 		{

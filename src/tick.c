@@ -15,9 +15,11 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/resowner.h"
@@ -26,6 +28,7 @@
 #include "moves.h"
 #include "oms.h"
 #include "plan.h"
+#include "tick.h"
 
 /* rows that are looked at together */
 #define BATCH 1000
@@ -296,11 +299,10 @@ keep_locked(Task *task, EntityKind entity, const Array *array)
 }
 
 /*
- * end_expired_holds releases holds whose time has come.  Returns how many moves
- * that made.
+ * end_expired_holds releases holds whose time has come.
  */
-static int64
-end_expired_holds(Store *store, int64 max_rows)
+static void
+end_expired_holds(Store *store, int64 max_rows, TickResult *result)
 {
 	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
 	Task		task;
@@ -311,15 +313,15 @@ end_expired_holds(Store *store, int64 max_rows)
 		keep_locked(&task, ENTITY_ORDER, task.order_ids);
 		run_apart(&task, 0, task.ids->count);
 	}
-	return task.moves;
+	result->holds_released += task.done;
+	result->moves += task.moves;
 }
 
 /*
- * move_open_rows makes automatic moves of an entity.  Returns how many moves
- * that made.
+ * move_open_rows makes automatic moves of an entity.
  */
-static int64
-move_open_rows(Store *store, EntityKind entity, int64 max_rows)
+static void
+move_open_rows(Store *store, EntityKind entity, int64 max_rows, TickResult *result)
 {
 	Array	   *states;
 	Task		asked;
@@ -329,7 +331,7 @@ move_open_rows(Store *store, EntityKind entity, int64 max_rows)
 	oms_keep_workflows(store, entity);
 	states = oms_automatic_states(store, entity);
 	if (states->count == 0)
-		return 0;
+		return;
 	begin_task(&asked, store, entity, ask, false);
 	begin_task(&moved, store, entity, go_on, true);
 	while (moved.done < max_rows && (count = read_batch(&asked, &find_candidates[entity], BATCH, oms_array_datum(states))) > 0)
@@ -351,37 +353,44 @@ move_open_rows(Store *store, EntityKind entity, int64 max_rows)
 		keep_locked(&moved, ENTITY_ORDER, moved.order_ids);
 		run_apart(&moved, 0, moved.ids->count);
 	}
-	return moved.moves;
+	result->moves += moved.moves;
 }
 
 /*
- * tick does what is due in a store.  Returns how many moves that made.  A guard
- * or an action may call oms.tick too: what is due is being done then.
+ * do_due does what is due, a step after the other, each bounded by max_rows.
  */
-static int64
-tick(Store *store, int64 max_rows)
+static void
+do_due(Store *store, int64 max_rows, TickResult *result)
+{
+	end_expired_holds(store, max_rows, result);
+	move_open_rows(store, ENTITY_ORDER, max_rows, result);
+	move_open_rows(store, ENTITY_FULFILLMENT, max_rows, result);
+}
+
+/*
+ * oms_do_due does what is due in a store.  A guard or an action may call oms.tick
+ * too: what is due is being done then.  The caller acts as the owner.
+ */
+void
+oms_do_due(Store *store, int64 max_rows, TickResult *result)
 {
 	Ticking		ticking = {store, innermost};
-	int64		moves = 0;
 
 	for (const Ticking *outer = innermost; outer; outer = outer->outer)
 	{
 		if (outer->store == store)
-			return 0;
+			return;
 	}
 	innermost = &ticking;
 	PG_TRY();
 	{
-		moves = end_expired_holds(store, max_rows);
-		moves += move_open_rows(store, ENTITY_ORDER, max_rows);
-		moves += move_open_rows(store, ENTITY_FULFILLMENT, max_rows);
+		do_due(store, max_rows, result);
 	}
 	PG_FINALLY();
 	{
 		innermost = ticking.outer;
 	}
 	PG_END_TRY();
-	return moves;
 }
 
 /*
@@ -392,19 +401,26 @@ oms_tick(PG_FUNCTION_ARGS)
 {
 	Store	   *store = oms_store_argument(fcinfo, 2);
 	int64		max_rows = PG_GETARG_INT64(1);
+	TickResult	result = {0};
+	TupleDesc	tupdesc;
 	OwnerScope	scope;
-	int64		moves;
 
 	if (max_rows < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_rows must be 1 or more, not " INT64_FORMAT, max_rows)));
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "tick must return a row");
 	oms_require_status(store, "orders");
 	oms_require_status(store, "fulfillments");
 	oms_spi_begin();
 	oms_become_owner(store, &scope);
-	moves = tick(store, max_rows);
+	oms_do_due(store, max_rows, &result);
 	oms_leave_owner(&scope);
 	oms_spi_end();
-	PG_RETURN_INT64(moves);
+
+	/* the columns of oms.tick, in its order */
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), (Datum[]) {
+		Int64GetDatum(result.holds_released), Int64GetDatum(result.moves)
+	}, (bool[2]) {false})));
 }

@@ -2,7 +2,8 @@
  * verify.c
  *	  oms.verify_store: recounting everything from its source.
  *
- * A rule is a query that returns what breaks it.  Whoever adds a counter or
+ * A rule is a query that returns what breaks it, and of a counter what it must
+ * be, which repair.c writes.  Whoever adds a counter or
  * anything else that is derived adds its rule here.  All rules are counted in
  * the caller's snapshot and with the caller's rights.
  */
@@ -17,6 +18,7 @@
 #include "plan.h"
 #include "rows.h"
 #include "store.h"
+#include "verify.h"
 #include "workflow.h"
 
 PG_FUNCTION_INFO_V1(oms_verify_store);
@@ -30,15 +32,18 @@ typedef struct Rule
 
 static const Rule rules[] = {
 	{"stock on hand is the sum of its movements",
-		"SELECT s.sku, s.location, s.on_hand, m.on_hand AS counted FROM @.stock s"
+		"SELECT coalesce(s.sku, m.sku) AS sku, coalesce(s.location, m.location) AS location, s.on_hand,"
+		" coalesce(m.on_hand, 0) AS counted FROM @.stock s"
 		" FULL JOIN (SELECT sku, location, sum(on_hand_change) AS on_hand FROM @.stock_movements GROUP BY sku, location) m"
 	" ON m.sku = s.sku AND m.location = s.location WHERE coalesce(s.on_hand, 0) <> coalesce(m.on_hand, 0)"},
 	{"stock unavailable is the sum of its movements",
-		"SELECT s.sku, s.location, s.unavailable, m.unavailable AS counted FROM @.stock s"
+		"SELECT coalesce(s.sku, m.sku) AS sku, coalesce(s.location, m.location) AS location, s.unavailable,"
+		" coalesce(m.unavailable, 0) AS counted FROM @.stock s"
 		" FULL JOIN (SELECT sku, location, sum(unavailable_change) AS unavailable FROM @.stock_movements GROUP BY sku, location) m"
 	" ON m.sku = s.sku AND m.location = s.location WHERE coalesce(s.unavailable, 0) <> coalesce(m.unavailable, 0)"},
 	{"stock reserved is what fulfillments hold",
-		"SELECT s.sku, s.location, s.reserved, f.reserved AS counted FROM @.stock s"
+		"SELECT coalesce(s.sku, f.sku) AS sku, coalesce(s.location, f.location) AS location, s.reserved,"
+		" coalesce(f.reserved, 0) AS counted FROM @.stock s"
 		" FULL JOIN (SELECT l.sku, f.location, sum(l.quantity) AS reserved FROM @.fulfillments f"
 		" JOIN @.fulfillment_lines l ON l.fulfillment_id = f.id WHERE f.stock_state = 'reserved' AND l.tracked"
 		" GROUP BY l.sku, f.location) f ON f.sku = s.sku AND f.location = s.location"
@@ -48,22 +53,43 @@ static const Rule rules[] = {
 	" WHERE unavailable < 0 OR reserved < 0 OR reserved > on_hand - unavailable"},
 	{"every movement was applied",
 	"SELECT id, kind, sku, location FROM @.stock_movements WHERE on_hand_change IS NULL OR unavailable_change IS NULL"},
+	{"every change that a feed reports is in the ledger",
+		"SELECT f.location, f.ref FROM @.stock_feeds f WHERE f.applied + f.emptied <> (SELECT count(*) FROM @.stock_movements m"
+	" WHERE m.external_ref = 'feed:' || f.ref AND m.kind = 'count' AND m.location = f.location)"},
+	{"the feed that last told of a SKU is in the log",
+		"SELECT i.location, i.sku FROM @.stock_feed_items i WHERE NOT EXISTS (SELECT FROM @.stock_feeds f WHERE f.location = i.location"
+	" AND f.ref = i.ref AND f.as_of = i.as_of AND f.sequence IS NOT DISTINCT FROM i.sequence)"},
 	{"units of a placed line are all accounted for",
 		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id WHERE o.placed_at IS NOT NULL"
 	" AND l.canceled + l.allocated + l.backordered + l.short + l.shipped <> l.quantity"},
 	{"lines of a draft hold nothing",
 		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id WHERE o.placed_at IS NULL"
 	" AND l.canceled + l.allocated + l.backordered + l.short + l.shipped + l.delivered + l.returned <> 0"},
+	{"an order that has fulfillments was placed",
+		"SELECT o.number, o.id, (SELECT min(f.created_at) FROM @.fulfillments f WHERE f.order_id = o.id) AS placed_at"
+	" FROM @.orders o WHERE o.placed_at IS NULL AND EXISTS (SELECT FROM @.fulfillments f WHERE f.order_id = o.id)"},
+	/* what was canceled before it came in is in no log */
 	{"a line's units are what its fulfillments carry",
-		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id LEFT JOIN"
+		"SELECT o.number, l.line_no, l.id, v.* FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id LEFT JOIN"
 		" (SELECT fl.order_line_id, sum(fl.quantity) FILTER (WHERE f.stock_state = 'reserved') AS allocated,"
 		" sum(fl.quantity) FILTER (WHERE f.shipped_at IS NOT NULL) AS shipped,"
 		" sum(fl.quantity) FILTER (WHERE f.delivered_at IS NOT NULL) AS delivered,"
 		" sum(fl.quantity) FILTER (WHERE f.shipped_at IS NOT NULL AND f.stock_state = 'released') AS returned,"
 		" sum(fl.quantity) FILTER (WHERE f.shipped_at IS NULL AND f.stock_state = 'released' AND NOT f.rerouted) AS canceled"
 		" FROM @.fulfillment_lines fl JOIN @.fulfillments f ON f.id = fl.fulfillment_id GROUP BY fl.order_line_id) c"
-		" ON c.order_line_id = l.id WHERE l.allocated <> coalesce(c.allocated, 0) OR l.shipped <> coalesce(c.shipped, 0)"
-	" OR l.delivered <> coalesce(c.delivered, 0) OR l.returned <> coalesce(c.returned, 0) OR l.canceled < coalesce(c.canceled, 0)"},
+		" ON c.order_line_id = l.id LEFT JOIN (SELECT e.entity_id, sum((e.detail ->> 'quantity')::bigint) AS canceled"
+		" FROM @.order_events e WHERE e.event = 'canceled_units' GROUP BY e.entity_id) e ON e.entity_id = l.id"
+		" CROSS JOIN LATERAL (SELECT CASE WHEN o.placed_at IS NULL THEN 0"
+		" ELSE l.quantity - coalesce(c.allocated, 0) - coalesce(c.shipped, 0) END AS units) rest"
+		" CROSS JOIN LATERAL (SELECT least(rest.units, CASE WHEN EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id"
+		" AND i.entity_id = o.id AND i.event = 'imported') THEN greatest(l.canceled, c.canceled)"
+		" ELSE coalesce(e.canceled, 0) END) AS canceled) gone"
+		" CROSS JOIN LATERAL (SELECT gone.canceled, coalesce(c.allocated, 0) AS allocated,"
+		" least(l.backordered, rest.units - gone.canceled) AS backordered,"
+		" rest.units - gone.canceled - least(l.backordered, rest.units - gone.canceled) AS short,"
+		" coalesce(c.shipped, 0) AS shipped, coalesce(c.delivered, 0) AS delivered, coalesce(c.returned, 0) AS returned) v"
+		" WHERE (l.canceled, l.allocated, l.backordered, l.short, l.shipped, l.delivered, l.returned) IS DISTINCT FROM"
+	" (v.canceled, v.allocated, v.backordered, v.short, v.shipped, v.delivered, v.returned)"},
 	{"a fulfillment carries lines of its own order, by their SKU",
 		"SELECT f.number, l.sku FROM @.fulfillment_lines l JOIN @.fulfillments f ON f.id = l.fulfillment_id"
 	" JOIN @.order_lines ol ON ol.id = l.order_line_id WHERE ol.order_id <> f.order_id OR ol.sku <> l.sku"},
@@ -73,30 +99,37 @@ static const Rule rules[] = {
 		" OR f.delivered_at IS NOT NULL AND f.shipped_at IS NULL"
 	" OR f.rerouted AND (f.stock_state <> 'released' OR f.shipped_at IS NOT NULL)"},
 	{"an order's units are the sum of its lines",
-		"SELECT o.number FROM @.orders o LEFT JOIN (SELECT order_id, sum(quantity) AS units, sum(canceled) AS canceled,"
+		"SELECT o.number, o.id, v.* FROM @.orders o LEFT JOIN (SELECT order_id, sum(quantity) AS units, sum(canceled) AS canceled,"
 		" sum(allocated) AS allocated, sum(backordered) AS backordered, sum(short) AS short, sum(shipped) AS shipped,"
 		" sum(delivered) AS delivered, sum(returned) AS returned FROM @.order_lines GROUP BY order_id) l ON l.order_id = o.id"
+		" CROSS JOIN LATERAL (SELECT coalesce(l.units, 0) AS units, coalesce(l.canceled, 0) AS units_canceled,"
+		" coalesce(l.allocated, 0) AS units_allocated, coalesce(l.backordered, 0) AS units_backordered,"
+		" coalesce(l.short, 0) AS units_short, coalesce(l.shipped, 0) AS units_shipped,"
+		" coalesce(l.delivered, 0) AS units_delivered, coalesce(l.returned, 0) AS units_returned) v"
 		" WHERE (o.units, o.units_canceled, o.units_allocated, o.units_backordered, o.units_short, o.units_shipped,"
-		" o.units_delivered, o.units_returned) IS DISTINCT FROM (coalesce(l.units, 0), coalesce(l.canceled, 0),"
-		" coalesce(l.allocated, 0), coalesce(l.backordered, 0), coalesce(l.short, 0), coalesce(l.shipped, 0),"
-	" coalesce(l.delivered, 0), coalesce(l.returned, 0))"},
+		" o.units_delivered, o.units_returned) IS DISTINCT FROM (v.units, v.units_canceled, v.units_allocated,"
+	" v.units_backordered, v.units_short, v.units_shipped, v.units_delivered, v.units_returned)"},
 	{"an order's total is the sum of its lines and charges",
-		"SELECT o.number, o.total FROM @.orders o WHERE o.total <> coalesce((SELECT sum(l.quantity * l.unit_price - l.discount"
-		" + CASE WHEN o.tax_included THEN 0 ELSE l.tax END) FROM @.order_lines l WHERE l.order_id = o.id), 0)"
+		"SELECT o.number, o.id, v.total FROM @.orders o CROSS JOIN LATERAL (SELECT coalesce((SELECT sum(l.quantity * l.unit_price"
+		" - l.discount + CASE WHEN o.tax_included THEN 0 ELSE l.tax END) FROM @.order_lines l WHERE l.order_id = o.id), 0)"
 		" + coalesce((SELECT sum(CASE WHEN c.kind = 'discount' THEN -1 ELSE 1 END * (c.amount + CASE WHEN o.tax_included THEN 0"
-	" ELSE c.tax END)) FROM @.order_charges c WHERE c.order_id = o.id), 0)"},
+		" ELSE c.tax END)) FROM @.order_charges c WHERE c.order_id = o.id), 0) AS total) v"
+	" WHERE o.total <> v.total"},
 	{"what is credited is the value of canceled units",
-		"SELECT o.number, o.credited FROM @.orders o WHERE o.credited <> coalesce((SELECT sum(CASE WHEN l.canceled = l.quantity"
+		"SELECT o.number, o.id, c.credited FROM @.orders o CROSS JOIN LATERAL (SELECT coalesce((SELECT sum("
+		"CASE WHEN l.canceled = l.quantity"
 		" THEN v.value ELSE round(v.value * l.canceled / l.quantity, 4) END) FROM @.order_lines l CROSS JOIN LATERAL"
 		" (SELECT l.quantity * l.unit_price - l.discount + CASE WHEN o.tax_included THEN 0 ELSE l.tax END AS value) v"
 		" WHERE l.order_id = o.id), 0) + CASE WHEN o.units_canceled = o.units AND (o.units > 0 OR o.canceled_at IS NOT NULL)"
 		" THEN coalesce((SELECT sum(CASE WHEN c.kind = 'discount' THEN -1 ELSE 1 END * (c.amount + CASE WHEN o.tax_included THEN 0"
-	" ELSE c.tax END)) FROM @.order_charges c WHERE c.order_id = o.id), 0) ELSE 0 END"},
+		" ELSE c.tax END)) FROM @.order_charges c WHERE c.order_id = o.id), 0) ELSE 0 END AS credited) c"
+	" WHERE o.credited <> c.credited"},
 	{"open holds are counted",
-		"SELECT o.number, o.open_holds FROM @.orders o WHERE o.open_holds <>"
-	" (SELECT count(*) FROM @.order_holds h WHERE h.order_id = o.id AND h.released_at IS NULL)"},
+		"SELECT o.number, o.id, h.open_holds FROM @.orders o CROSS JOIN LATERAL (SELECT count(*) AS open_holds"
+		" FROM @.order_holds h WHERE h.order_id = o.id AND h.released_at IS NULL) h"
+	" WHERE o.open_holds <> h.open_holds"},
 	{"a payment's money and requests are its transactions'",
-		"SELECT p.id, o.number FROM @.payments p JOIN @.orders o ON o.id = p.order_id LEFT JOIN (SELECT t.payment_id,"
+		"SELECT p.id, o.number, v.* FROM @.payments p JOIN @.orders o ON o.id = p.order_id LEFT JOIN (SELECT t.payment_id,"
 		" sum(CASE t.kind WHEN 'authorize' THEN t.amount WHEN 'capture' THEN -t.amount WHEN 'void' THEN -t.amount END)"
 		" FILTER (WHERE t.outcome = 'succeeded') AS authorized,"
 		" sum(t.amount) FILTER (WHERE t.outcome = 'succeeded' AND t.kind IN ('capture', 'sale')) AS captured,"
@@ -110,25 +143,31 @@ static const Rule rules[] = {
 		" FROM (SELECT r.*, r.outcome = 'requested' AND NOT EXISTS (SELECT FROM @.payment_transactions a"
 		" WHERE a.payment_id = r.payment_id AND a.kind = r.kind AND a.gateway_ref = r.gateway_ref"
 		" AND a.outcome IN ('succeeded', 'failed')) AS is_open FROM @.payment_transactions r) t GROUP BY t.payment_id) c"
-		" ON c.payment_id = p.id WHERE (p.authorized, p.captured, p.voided, p.refunded, p.charged_back, p.capture_requested,"
-		" p.refund_requested, p.open_requests, p.failures) IS DISTINCT FROM (coalesce(c.authorized, 0), coalesce(c.captured, 0),"
-		" coalesce(c.voided, 0), coalesce(c.refunded, 0), coalesce(c.charged_back, 0), coalesce(c.capture_requested, 0),"
-	" coalesce(c.refund_requested, 0), coalesce(c.open_requests, 0), coalesce(c.failures, 0))"},
+		" ON c.payment_id = p.id CROSS JOIN LATERAL (SELECT coalesce(c.authorized, 0) AS authorized,"
+		" coalesce(c.captured, 0) AS captured, coalesce(c.voided, 0) AS voided, coalesce(c.refunded, 0) AS refunded,"
+		" coalesce(c.charged_back, 0) AS charged_back, coalesce(c.capture_requested, 0) AS capture_requested,"
+		" coalesce(c.refund_requested, 0) AS refund_requested, coalesce(c.open_requests, 0) AS open_requests,"
+		" coalesce(c.failures, 0) AS failures) v"
+		" WHERE (p.authorized, p.captured, p.voided, p.refunded, p.charged_back, p.capture_requested,"
+		" p.refund_requested, p.open_requests, p.failures) IS DISTINCT FROM (v.authorized, v.captured,"
+	" v.voided, v.refunded, v.charged_back, v.capture_requested, v.refund_requested, v.open_requests, v.failures)"},
 	{"no more is captured than authorized, refunded than captured, reversed than charged back",
 		"SELECT p.id, o.number FROM @.payments p JOIN @.orders o ON o.id = p.order_id"
 		" WHERE least(p.authorized, p.captured, p.voided, p.refunded, p.charged_back, p.capture_requested, p.refund_requested) < 0"
 	" OR p.capture_requested > p.authorized OR p.refunded + p.refund_requested > p.captured"},
 	{"a payment's status follows from its money",
-		"SELECT p.id, p.status FROM @.payments p WHERE p.status <> CASE WHEN p.charged_back > 0 THEN 'charged_back'"
+		"SELECT p.id, v.status FROM @.payments p CROSS JOIN LATERAL (SELECT CASE WHEN p.charged_back > 0 THEN 'charged_back'"
 		" WHEN p.refunded > 0 AND p.refunded >= p.captured THEN 'refunded' WHEN p.refunded > 0 THEN 'partially_refunded'"
 		" WHEN p.captured > 0 AND p.captured >= p.amount THEN 'captured' WHEN p.captured > 0 THEN 'partially_captured'"
 		" WHEN p.authorized > 0 THEN 'authorized' WHEN p.voided > 0 THEN 'voided'"
-	" WHEN p.failures > 0 AND p.open_requests = 0 THEN 'failed' ELSE 'pending' END"},
+	" WHEN p.failures > 0 AND p.open_requests = 0 THEN 'failed' ELSE 'pending' END AS status) v WHERE p.status <> v.status"},
 	{"an order's money is the sum of its payments",
-		"SELECT o.number FROM @.orders o LEFT JOIN (SELECT order_id, sum(authorized) AS authorized, sum(captured) AS captured,"
-		" sum(refunded) AS refunded, sum(charged_back) AS charged_back FROM @.payments GROUP BY order_id) p ON p.order_id = o.id"
-		" WHERE (o.authorized, o.captured, o.refunded, o.charged_back) IS DISTINCT FROM (coalesce(p.authorized, 0),"
-	" coalesce(p.captured, 0), coalesce(p.refunded, 0), coalesce(p.charged_back, 0))"},
+		"SELECT o.number, o.id, v.* FROM @.orders o LEFT JOIN (SELECT order_id, sum(authorized) AS authorized,"
+		" sum(captured) AS captured, sum(refunded) AS refunded, sum(charged_back) AS charged_back FROM @.payments GROUP BY order_id) p"
+		" ON p.order_id = o.id CROSS JOIN LATERAL (SELECT coalesce(p.authorized, 0) AS authorized, coalesce(p.captured, 0) AS captured,"
+		" coalesce(p.refunded, 0) AS refunded, coalesce(p.charged_back, 0) AS charged_back) v"
+		" WHERE (o.authorized, o.captured, o.refunded, o.charged_back) IS DISTINCT FROM"
+	" (v.authorized, v.captured, v.refunded, v.charged_back)"},
 	{"every transaction of a payment is logged",
 		"SELECT t.id FROM @.payment_transactions t WHERE NOT EXISTS (SELECT FROM @.payments p JOIN @.order_events e"
 		" ON e.order_id = p.order_id AND e.event = 'payment' AND (e.detail ->> 'transaction')::bigint = t.id"
@@ -144,15 +183,16 @@ static const Rule rules[] = {
 		"SELECT t.id, f.number FROM @.payment_transactions t JOIN @.payments p ON p.id = t.payment_id"
 	" JOIN @.fulfillments f ON f.id = t.fulfillment_id WHERE f.order_id <> p.order_id"},
 	{"an order's axes follow from its counters",
-		"SELECT o.number FROM @.orders o WHERE o.revision > 0 AND (o.fulfillment_status <> CASE WHEN o.units_shipped = 0 THEN 'unfulfilled'"
+		"SELECT o.number, o.id, v.* FROM @.orders o CROSS JOIN LATERAL (SELECT CASE WHEN o.units_shipped = 0 THEN 'unfulfilled'"
 		" WHEN o.units_shipped < o.units - o.units_canceled THEN 'partial'"
-		" WHEN o.units_delivered >= o.units - o.units_canceled THEN 'delivered' ELSE 'fulfilled' END"
-		" OR o.return_status <> CASE WHEN o.units_returned = 0 THEN 'none' WHEN o.units_returned < o.units_shipped THEN 'partial'"
-		" ELSE 'returned' END"
-		" OR o.payment_status <> CASE WHEN o.charged_back > 0 THEN 'charged_back'"
+		" WHEN o.units_delivered >= o.units - o.units_canceled THEN 'delivered' ELSE 'fulfilled' END AS fulfillment_status,"
+		" CASE WHEN o.units_returned = 0 THEN 'none' WHEN o.units_returned < o.units_shipped THEN 'partial'"
+		" ELSE 'returned' END AS return_status, CASE WHEN o.charged_back > 0 THEN 'charged_back'"
 		" WHEN o.captured > 0 AND o.refunded >= o.captured THEN 'refunded' WHEN o.captured > 0 AND o.refunded > 0 THEN 'partially_refunded'"
 		" WHEN o.captured > 0 AND o.captured >= o.total - o.credited THEN 'paid' WHEN o.captured > 0 THEN 'partially_paid'"
-	" WHEN o.authorized > 0 THEN 'authorized' WHEN o.placed_at IS NOT NULL AND o.total = 0 THEN 'paid' ELSE 'unpaid' END)"},
+		" WHEN o.authorized > 0 THEN 'authorized' WHEN o.placed_at IS NOT NULL AND o.total = 0 THEN 'paid'"
+		" ELSE 'unpaid' END AS payment_status) v WHERE o.revision > 0 AND (o.fulfillment_status, o.return_status, o.payment_status)"
+	" IS DISTINCT FROM (v.fulfillment_status, v.return_status, v.payment_status)"},
 	{"moves of the store to other servers follow each other in the log",
 		"SELECT s.moved_after FROM @.settings s WHERE s.moved_after IS DISTINCT FROM"
 		" ARRAY(SELECT DISTINCT m FROM unnest(s.moved_after) m ORDER BY m)"
@@ -173,7 +213,9 @@ static const Rule rules[] = {
 	{"closed orders are in a final state, others are not",
 		"WITH s AS MATERIALIZED (SELECT w.name, s.state, s.is_final FROM @.workflows w,"
 		" oms.states(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) s)"
-		" SELECT o.number, o.status FROM @.orders o JOIN s ON s.name = o.workflow AND s.state = o.status"
+		" SELECT o.number, o.status, o.id, CASE WHEN s.is_final THEN (SELECT max(e.at) FROM @.order_events e WHERE e.order_id = o.id"
+		" AND e.entity_id = o.id AND e.to_status = o.status) END AS closed_at"
+		" FROM @.orders o JOIN s ON s.name = o.workflow AND s.state = o.status"
 	" WHERE s.is_final <> (o.closed_at IS NOT NULL)"},
 	{"closed fulfillments are in a final state, others are not",
 		"WITH s AS MATERIALIZED (SELECT w.name, s.state, s.is_final FROM @.workflows w,"
@@ -236,7 +278,7 @@ static const Rule rules[] = {
 		"SELECT i.inhrelid::pg_catalog.regclass AS child, i.inhparent::pg_catalog.regclass AS parent FROM pg_catalog.pg_inherits i"
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
-		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'orders', 'order_lines',"
+		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
 	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions'))"},
 };
 
@@ -268,6 +310,20 @@ spell(const Store *store, const char *text)
 			appendStringInfoChar(&buffer, *text);
 	}
 	return buffer.data;
+}
+
+/*
+ * oms_rule_query returns the query of the rule of that name.
+ */
+char *
+oms_rule_query(const Store *store, const char *name)
+{
+	for (int i = 0; i < (int) lengthof(rules); i++)
+	{
+		if (strcmp(rules[i].name, name) == 0)
+			return spell(store, rules[i].query);
+	}
+	elog(ERROR, "there is no rule \"%s\"", name);
 }
 
 /*
