@@ -80,6 +80,8 @@ OBJS = $(patsubst %,src/%.o, \
 	sourcing \
 	queue \
 	codes \
+	bundle \
+	expand \
 	placing \
 	direct \
 	making \
@@ -118,6 +120,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	orders \
 	fulfillments \
 	payments \
+	bundles \
 	views \
 	process \
 	order \

@@ -50,7 +50,7 @@ BEGIN
 				captured refunded charged_back open_holds payment_status fulfillment_status return_status placed_at
 				confirmed_at closed_at canceled_at revision'),
 			('clerk', 'INSERT', 'order_lines', 'canceled allocated backordered short shipped delivered returned
-				backorder_policy_id revision'),
+				backorder_policy_id expanded per_kit revision'),
 			('clerk', 'INSERT', 'order_charges', NULL),
 			('clerk', 'INSERT', 'order_holds', NULL),
 			('clerk', 'UPDATE', 'order_holds', 'id order_id kind reason placed_by placed_at expires_at'),
@@ -68,6 +68,7 @@ BEGIN
 			('manager', 'INSERT, UPDATE, DELETE', 'methods', NULL),
 			('manager', 'INSERT, UPDATE, DELETE', 'locations', NULL),
 			('manager', 'INSERT, UPDATE, DELETE', 'skus', NULL),
+			('manager', 'INSERT, UPDATE, DELETE', 'bundle_items', NULL),
 			('manager', 'INSERT, UPDATE, DELETE', 'reasons', NULL)
 		) AS p(level, privilege, tablename, without),
 		LATERAL (

@@ -93,7 +93,7 @@ BEGIN
 	COMMENT ON COLUMN orders.document_hash IS 'sha256 of the document that oms.place_order made it from; NULL where it was inserted otherwise; fixed (OM006)';
 	COMMENT ON COLUMN orders.payment_required IS 'Whether guards payable and paid ask for money: copied from the channel when the order is placed, before which they ask the channel itself; kept by the engine';
 	COMMENT ON COLUMN orders.credit_approved IS 'true: guard payable holds without money, on the customer''s terms: within credit_limit when it was placed, or a hold of kind credit was released by hand; kept by the engine';
-	COMMENT ON COLUMN orders.units IS 'Units ordered, the sum of its lines'' quantity; kept by the engine';
+	COMMENT ON COLUMN orders.units IS 'Units ordered, the sum of its lines'' quantity, of bundles that of their components once placed; kept by the engine';
 	COMMENT ON COLUMN orders.units_canceled IS 'Units canceled, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_allocated IS 'Units that fulfillments hold, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_backordered IS 'Units sold for later, the sum over its lines; kept by the engine, 0 as long as there are no backorder policies';
@@ -146,13 +146,16 @@ BEGIN
 		delivered bigint NOT NULL DEFAULT 0,
 		returned bigint NOT NULL DEFAULT 0,
 		backorder_policy_id uuid,
+		expanded boolean NOT NULL DEFAULT false,
+		per_kit bigint CHECK (per_kit > 0),
 		attributes jsonb NOT NULL DEFAULT '{}',
 		revision bigint NOT NULL DEFAULT 0,
 		UNIQUE (order_id, line_no),
 		CHECK (discount <= quantity * unit_price),
 		CHECK (least(canceled, allocated, backordered, short, shipped) >= 0
 			AND canceled + allocated + backordered + short + shipped <= quantity),
-		CHECK (delivered BETWEEN 0 AND shipped AND returned BETWEEN 0 AND shipped)
+		CHECK (delivered BETWEEN 0 AND shipped AND returned BETWEEN 0 AND shipped),
+		CHECK (NOT expanded OR canceled + allocated + backordered + short + shipped = 0)
 	) WITH (fillfactor = 80);
 	CREATE INDEX ON order_lines (sku);
 	CREATE INDEX order_lines_short ON order_lines (sku) WHERE short > 0;
@@ -162,12 +165,12 @@ BEGIN
 	CREATE INDEX ON order_lines (location) WHERE location IS NOT NULL;
 	CREATE INDEX ON order_lines (pickup_location) WHERE pickup_location IS NOT NULL;
 	CREATE INDEX ON order_lines (ship_to_id) WHERE ship_to_id IS NOT NULL;
-	COMMENT ON TABLE order_lines IS 'What was ordered, a row a line; every unit of quantity is canceled, allocated, backordered, short or shipped once the order is placed';
+	COMMENT ON TABLE order_lines IS 'What was ordered, a row a line; every unit of quantity is canceled, allocated, backordered, short or shipped once the order is placed. A bundle''s line becomes lines of its components then, which carry its units and money in its place';
 	COMMENT ON COLUMN order_lines.id IS 'Key, oms.uuid7() unless the INSERT gives one; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.order_id IS 'The order that it is a line of; cannot change (OM006)';
 	COMMENT ON COLUMN order_lines.line_no IS 'Its number in the order, 1 or more, as lines arguments and messages call it; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.external_ref IS 'What the channel calls the line; people may change it at any time';
-	COMMENT ON COLUMN order_lines.parent_line_id IS 'The line that it belongs to, such as a warranty to its camera; the engine does not read it; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.parent_line_id IS 'The line that it belongs to: a warranty to what it is for, which it needs to be placed (OM012), a component to its bundle; of other lines the engine does not read it; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.source_line_id IS 'The line of an earlier order that it follows; the engine does not read it; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.sku IS 'What was ordered; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.description IS 'What the customer read; people may change it at any time';
@@ -188,6 +191,8 @@ BEGIN
 	COMMENT ON COLUMN order_lines.delivered IS 'Units of those shipped that the customer has (action deliver); kept by the engine';
 	COMMENT ON COLUMN order_lines.returned IS 'Units of those shipped that came back (action restock); kept by the engine';
 	COMMENT ON COLUMN order_lines.backorder_policy_id IS 'The policy that its backordered units were sold under; NULL as long as there are none; kept by the engine';
+	COMMENT ON COLUMN order_lines.expanded IS 'true: the line of a bundle in a placed order. Its components'' lines, whose parent_line_id is this one, count instead of it: it is in no total, and its own counters stay 0; kept by the engine';
+	COMMENT ON COLUMN order_lines.per_kit IS 'Of a component''s line: units in one kit, as they were when the order was placed; NULL: the line is no component''s; kept by the engine';
 	COMMENT ON COLUMN order_lines.attributes IS 'Whatever else people want to note, a JSON object, at any time; the engine does not read it';
 	COMMENT ON COLUMN order_lines.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
 
@@ -290,6 +295,7 @@ VALUES
 			OR OLD.shipped IS DISTINCT FROM NEW.shipped OR OLD.delivered IS DISTINCT FROM NEW.delivered
 			OR OLD.returned IS DISTINCT FROM NEW.returned
 			OR OLD.backorder_policy_id IS DISTINCT FROM NEW.backorder_policy_id
+			OR OLD.expanded IS DISTINCT FROM NEW.expanded OR OLD.per_kit IS DISTINCT FROM NEW.per_kit
 			OR OLD.revision IS DISTINCT FROM NEW.revision))
 			EXECUTE FUNCTION oms.refuse('engine', 'set orders.status or fulfillments.status, or call oms.cancel_lines, instead')$$,
 		'Refuses to change by hand what the engine keeps (OM005)'),

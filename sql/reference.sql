@@ -115,18 +115,21 @@ BEGIN
 		kind text COLLATE "C" NOT NULL DEFAULT 'physical'
 			CHECK (kind IN ('physical', 'digital', 'service', 'warranty', 'subscription', 'bundle')),
 		tracked boolean NOT NULL,
+		ship_together boolean NOT NULL DEFAULT true,
 		weight_grams bigint CHECK (weight_grams >= 0),
 		default_method text COLLATE "C" REFERENCES methods,
 		tags text[] NOT NULL DEFAULT '{}',
 		active boolean NOT NULL DEFAULT true,
-		attributes jsonb NOT NULL DEFAULT '{}'
+		attributes jsonb NOT NULL DEFAULT '{}',
+		CHECK (NOT tracked OR kind NOT IN ('digital', 'service', 'warranty', 'bundle'))
 	);
 	CREATE INDEX ON skus (default_method);
 	COMMENT ON TABLE skus IS 'What is sold, by stock keeping unit';
 	COMMENT ON COLUMN skus.code IS 'Key, chosen by people; never changes (OM006)';
 	COMMENT ON COLUMN skus.name IS 'What people see';
-	COMMENT ON COLUMN skus.kind IS 'physical, digital, service, warranty, subscription or bundle; decides what tracked is where that is left out, beyond which the engine does not read it and sells a bundle as one thing';
-	COMMENT ON COLUMN skus.tracked IS 'Whether units of it are counted in stock. false: it is never short. Left out or NULL at INSERT: false for digital, service and warranty, true for others';
+	COMMENT ON COLUMN skus.kind IS 'physical, digital, service, warranty, subscription or bundle. A bundle is sent as what bundle_items says; a warranty is sold with the line that it is for (parent). A SKU that is a bundle stays one, and others never become one (OM006)';
+	COMMENT ON COLUMN skus.tracked IS 'Whether units of it are counted in stock. false: it is never short. Always false for digital, service, warranty and bundle (23514). Left out or NULL at INSERT: false for those, true for others';
+	COMMENT ON COLUMN skus.ship_together IS 'Of a bundle: true: its components are sourced together and wait for each other (a ship_group of their own); false: each goes as soon as it can';
 	COMMENT ON COLUMN skus.weight_grams IS 'Grams that one unit weighs; the engine does not read it';
 	COMMENT ON COLUMN skus.default_method IS 'How lines of it go that name no method; NULL: as the channel says';
 	COMMENT ON COLUMN skus.tags IS 'Words to group it by; the engine does not read them';
@@ -235,6 +238,8 @@ VALUES
 		'Refuses another code (OM006)'),
 	('skus', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
 		'Refuses another code (OM006)'),
+	('skus', 'oms_kind', 'BEFORE UPDATE', $$FOR EACH ROW WHEN ((OLD.kind = 'bundle'::text) <> (NEW.kind = 'bundle'::text)) EXECUTE FUNCTION oms.refuse('key', 'kind bundle')$$,
+		'Refuses to make a bundle of what is none, and the reverse (OM006)'),
 	('reasons', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
 		'Refuses another code (OM006)'),
 	('customers', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION oms.refuse('key', 'id')$$,

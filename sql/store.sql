@@ -27,6 +27,7 @@ BEGIN
 	PERFORM oms.layout_orders();
 	PERFORM oms.layout_fulfillments();
 	PERFORM oms.layout_payments();
+	PERFORM oms.layout_bundles();
 	PERFORM oms.layout_repair_log();
 	PERFORM oms.layout_views();
 	PERFORM oms.layout_repair(store);

@@ -14,6 +14,7 @@ UNION ALL SELECT * FROM oms.layout_orders_triggers()
 UNION ALL SELECT * FROM oms.layout_fulfillments_triggers()
 UNION ALL SELECT * FROM oms.layout_payments_triggers()
 UNION ALL SELECT * FROM oms.layout_repair_log_triggers()
+UNION ALL SELECT * FROM oms.layout_bundles_triggers()
 $layout$;
 COMMENT ON FUNCTION oms.layout_triggers() IS 'A store''s triggers: CREATE TRIGGER name fires ON relation does. Those called oms_invalidate are enabled always';
 

@@ -33,10 +33,11 @@ BEGIN
 		l.sku, s.name AS sku_name, coalesce(l.method, s.default_method, c.default_method) AS method, l.quantity,
 		l.canceled, l.allocated, l.backordered, l.short, l.shipped, l.delivered, l.returned, l.unit_price,
 		l.quantity * l.unit_price - l.discount - CASE WHEN o.tax_included THEN l.tax ELSE 0 END AS net_amount, l.tax,
-		o.currency::text AS currency
+		o.currency::text AS currency, (SELECT b.sku FROM order_lines b WHERE b.id = l.parent_line_id AND l.per_kit IS NOT NULL) AS bundle
 	FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN skus s ON s.code = l.sku
-		JOIN channels c ON c.code = o.channel;
-	COMMENT ON VIEW order_line_facts IS 'One row an order line; basis: the order date';
+		JOIN channels c ON c.code = o.channel
+	WHERE NOT l.expanded;
+	COMMENT ON VIEW order_line_facts IS 'One row an order line; basis: the order date. Of bundles in placed orders the components, which carry the units and the money; see bundle_lines for what the customer ordered';
 	COMMENT ON COLUMN order_line_facts.order_line_id IS 'order_lines.id';
 	COMMENT ON COLUMN order_line_facts.order_id IS 'orders.id';
 	COMMENT ON COLUMN order_line_facts.order_number IS 'What people call the order';
@@ -58,6 +59,7 @@ BEGIN
 	COMMENT ON COLUMN order_line_facts.net_amount IS 'Money for quantity, canceled units included: quantity x unit_price - discount, without tax';
 	COMMENT ON COLUMN order_line_facts.tax IS 'Money, the tax on net_amount';
 	COMMENT ON COLUMN order_line_facts.currency IS 'ISO 4217 code of unit_price, net_amount and tax';
+	COMMENT ON COLUMN order_line_facts.bundle IS 'Code of the bundle that it was sold in, whose price it carries a part of; NULL: it was sold by itself';
 
 	CREATE VIEW fulfillment_facts WITH (security_invoker = true) AS
 	SELECT f.id::text AS fulfillment_id, f.number, o.number AS order_number, f.location, f.pickup_location, f.method, f.status,

@@ -5,7 +5,8 @@
  * Units that nobody has yet go first (short, then backordered), then those of
  * the least advanced fulfillments, which are divided where only a part goes.
  * A fulfillment is canceled by its own move that does release, so its workflow
- * has its say.  Who may update the order's status may call this; the order is
+ * has its say.  Of bundles whole kits go, and warranties with what they are for.
+ * Who may update the order's status may call this; the order is
  * locked as the caller, the rest is done as the owner.
  */
 #include "postgres.h"
@@ -38,8 +39,8 @@ static const StoreQuery find_reason = {
 };
 
 static const StoreQuery read_lines = {
-	"SELECT l.id, l.line_no::pg_catalog.int8, l.short, l.backordered, l.allocated FROM @.order_lines l"
-	" WHERE l.order_id" EQ "$1 ORDER BY l.id",
+	"SELECT l.id, l.line_no::pg_catalog.int8, l.short, l.backordered, l.allocated, l.quantity, l.canceled, l.shipped, l.per_kit,"
+	" l.expanded, l.parent_line_id, s.kind" EQ "'warranty' FROM @.order_lines l JOIN @.skus s ON s.code" EQ "l.sku WHERE l.order_id" EQ "$1 ORDER BY l.id",
 	1, {UUIDOID}
 };
 
@@ -62,6 +63,15 @@ typedef struct LineCancel
 	int64		backordered;
 	int64		allocated;
 	int64		wanted;			/* still to be canceled */
+	int64		quantity;
+	int64		canceled;		/* before */
+	int64		shipped;
+	int64		per_kit;		/* of a component; or 0 */
+	bool		is_bundle;		/* its components count instead */
+	int64		kits;			/* of it that are to be canceled */
+	bool		has_parent;
+	pg_uuid_t	parent_id;
+	bool		is_warranty;	/* of the parent, and of no kit */
 } LineCancel;
 
 /* A line of a fulfillment that units may be taken from. */
@@ -131,6 +141,100 @@ oms_cancel_lines(PG_FUNCTION_ARGS)
 }
 
 /*
+ * is_part_of tells whether a line is a component of a bundle's line.
+ */
+static bool
+is_part_of(const LineCancel *line, const LineCancel *bundle)
+{
+	return line->per_kit > 0 && line->has_parent && oms_uuid_cmp(&line->parent_id, &bundle->id) == 0;
+}
+
+/*
+ * refuse_component says which line cancels a component: only whole kits go.
+ */
+static void
+refuse_component(LineCancel *lines, int count, const LineCancel *component, int position)
+{
+	const LineCancel *bundle = bsearch(&component->parent_id, lines, count, sizeof(LineCancel), oms_uuid_cmp);
+
+	oms_document_fault(psprintf("lines[%d]", position), "line",
+					   psprintf("line " INT64_FORMAT " is a part of bundle line " INT64_FORMAT
+								": cancel whole kits by that line's number", component->line_no, bundle ? bundle->line_no : 0));
+}
+
+/*
+ * want_kits has so many kits canceled of which no unit has shipped or is
+ * canceled.
+ */
+static void
+want_kits(LineCancel *lines, int count, LineCancel *bundle, const LineQuantity *asked, int position)
+{
+	int64		most = bundle->quantity;
+
+	for (int i = 0; i < count; i++)
+	{
+		int64		gone = lines[i].shipped + lines[i].canceled;
+
+		if (is_part_of(&lines[i], bundle))
+			most = Min(most, bundle->quantity - gone / lines[i].per_kit - (gone % lines[i].per_kit > 0));
+	}
+	if (asked->quantity > most)
+		oms_document_fault(psprintf("lines[%d]", position), "quantity",
+						   psprintf("only " INT64_FORMAT " kits of line " INT64_FORMAT
+									" are whole, with no unit shipped or canceled, not " INT64_FORMAT,
+									most, asked->line, asked->quantity));
+	bundle->kits = asked->quantity;
+	for (int i = 0; i < count; i++)
+	{
+		if (is_part_of(&lines[i], bundle))
+			lines[i].wanted = asked->quantity * lines[i].per_kit;
+	}
+}
+
+/*
+ * left_of returns how many units, or kits, of a line will be neither canceled
+ * nor about to be.
+ */
+static int64
+left_of(const LineCancel *lines, int count, const LineCancel *line)
+{
+	int64		canceled = line->quantity;
+
+	if (!line->is_bundle)
+		return line->quantity - line->canceled - line->wanted;
+	for (int i = 0; i < count; i++)
+	{
+		if (is_part_of(&lines[i], line))
+			canceled = Min(canceled, (lines[i].canceled + lines[i].wanted) / lines[i].per_kit);
+	}
+	return line->quantity - canceled;
+}
+
+/*
+ * want_warranties has warranties canceled of which there would be more than of
+ * what they are for.
+ */
+static void
+want_warranties(LineCancel *lines, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		LineCancel *line = &lines[i];
+		const LineCancel *parent;
+		int64		excess;
+
+		if (!line->is_warranty)
+			continue;
+		parent = bsearch(&line->parent_id, lines, count, sizeof(LineCancel), oms_uuid_cmp);
+		if (!parent || (parent->wanted == 0 && parent->kits == 0))
+			continue;
+		excess = left_of(lines, count, line) - left_of(lines, count, parent);
+		if (excess > 0)
+			line->wanted += Min(excess, line->short_units + line->backordered + line->allocated - line->wanted);
+	}
+}
+
+/*
  * choose_lines reads the order's lines and sets what is wanted of each: all
  * that has not shipped, or what the argument says.
  */
@@ -152,6 +256,15 @@ choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count)
 		lines[i].short_units = oms_column_int64(i, 3);
 		lines[i].backordered = oms_column_int64(i, 4);
 		lines[i].allocated = oms_column_int64(i, 5);
+		lines[i].quantity = oms_column_int64(i, 6);
+		lines[i].canceled = oms_column_int64(i, 7);
+		lines[i].shipped = oms_column_int64(i, 8);
+		lines[i].per_kit = oms_column_is_null(i, 9) ? 0 : oms_column_int64(i, 9);
+		lines[i].is_bundle = oms_column_bool(i, 10);
+		lines[i].has_parent = !oms_column_is_null(i, 11);
+		if (lines[i].has_parent)
+			lines[i].parent_id = oms_column_uuid(i, 11);
+		lines[i].is_warranty = lines[i].has_parent && lines[i].per_kit == 0 && oms_column_bool(i, 12);
 		if (!wanted)
 			lines[i].wanted = lines[i].short_units + lines[i].backordered + lines[i].allocated;
 	}
@@ -165,6 +278,13 @@ choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count)
 		if (!line)
 			oms_document_fault(psprintf("lines[%d]", i), "line",
 							   psprintf("the order has no line " INT64_FORMAT, asked[i].line));
+		if (line->per_kit > 0)
+			refuse_component(lines, *count, line, i);
+		if (line->is_bundle)
+		{
+			want_kits(lines, *count, line, &asked[i], i);
+			continue;
+		}
 		most = line->short_units + line->backordered + line->allocated;
 		if (asked[i].quantity > most)
 			oms_document_fault(psprintf("lines[%d]", i), "quantity",
@@ -172,6 +292,7 @@ choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count)
 										INT64_FORMAT, most, asked[i].line, asked[i].quantity));
 		line->wanted = asked[i].quantity;
 	}
+	want_warranties(lines, *count);
 	return lines;
 }
 

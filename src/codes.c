@@ -19,12 +19,13 @@
 	"SELECT c.order_workflow, c.if_short, c.priority::pg_catalog.int8, c.active, c.payment_required"
 #define LINE_COLUMNS \
 	", w.place, COALESCE(s.active, false), s.tracked, m.code, m.workflow, m.by_partner, w.method IS NOT NULL AND m.code IS NULL"
+#define KIND_COLUMN ", s.kind" EQ "'bundle' OR s.kind" EQ "'warranty'"
 #define LINE_TABLES \
 	" LEFT JOIN @.skus s ON s.code" EQ "w.sku" \
 	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(w.method, s.default_method, c.default_method)"
 
 static const StoreQuery look_up = {
-	CHANNEL_COLUMNS LINE_COLUMNS ", false, false FROM @.channels c"
+	CHANNEL_COLUMNS LINE_COLUMNS ", false, false" KIND_COLUMN " FROM @.channels c"
 	" LEFT JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS w(sku, method, place) ON true"
 	LINE_TABLES " WHERE c.code" EQ "$1",
 	3, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID}
@@ -33,7 +34,7 @@ static const StoreQuery look_up = {
 /* The same where lines name locations. */
 static const StoreQuery look_up_with_locations = {
 	CHANNEL_COLUMNS LINE_COLUMNS
-	", w.location IS NOT NULL AND l.active IS NOT TRUE, w.pickup_location IS NOT NULL AND p.active IS NOT TRUE"
+	", w.location IS NOT NULL AND l.active IS NOT TRUE, w.pickup_location IS NOT NULL AND p.active IS NOT TRUE" KIND_COLUMN
 	" FROM @.channels c LEFT JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5)) WITH ORDINALITY AS w(sku, method, location, pickup_location, place) ON true"
 	LINE_TABLES " LEFT JOIN @.locations l ON l.code" EQ "w.location LEFT JOIN @.locations p ON p.code" EQ "w.pickup_location"
@@ -128,6 +129,7 @@ oms_look_up_codes(Store *store, const OrderDocument *doc)
 		to->method = oms_column_text(i, 9);
 		to->workflow = oms_column_text(i, 10);
 		to->by_partner = to->method && oms_column_bool(i, 11);
+		to->needs_steps = oms_column_bool(i, 15);
 	}
 	if (unknown.line >= 0)
 		oms_document_fault(psprintf("lines[%d]", unknown.line), unknown.name,

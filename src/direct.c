@@ -100,7 +100,7 @@ steps_show(Store *store, const OrderDocument *doc)
 
 /*
  * oms_is_direct tells whether an order can be placed directly: nobody watches
- * the steps, it comes without payments and needs no credit, and its workflow
+ * the steps, it comes without payments, bundles and warranties, needs no credit, and its workflow
  * asks and calls no functions of the store's and does not move a draft by
  * itself, which would be before its lines are there.
  */
@@ -115,7 +115,7 @@ oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 		return false;
 	for (int i = 0; i < doc->nlines; i++)
 	{
-		if (!frame->lines[i].method)
+		if (!frame->lines[i].method || frame->lines[i].needs_steps)
 			return false;
 	}
 	for (int i = 0; i < machine->workflow->nmoves; i++)

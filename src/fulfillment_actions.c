@@ -68,7 +68,10 @@ static const StoreQuery read_units = {
 
 static const StoreQuery read_rerouted = {
 	"SELECT f.order_id, l.order_line_id, ol.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow,"
-	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number"
+	" m.by_partner, ol.location, f.pickup_location, CASE WHEN s.kind" EQ "'warranty' THEN COALESCE(ol.ship_group,"
+	" (SELECT g.ship_group FROM @.order_lines g WHERE g.id" EQ "ol.parent_line_id),"
+	" (SELECT g.ship_group FROM @.order_lines g WHERE g.parent_line_id" EQ "ol.parent_line_id AND g.ship_group IS NOT NULL LIMIT 1))"
+	" ELSE ol.ship_group END, f.ship_to_id, o.number"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
 	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.methods m ON m.code" EQ "f.method JOIN @.orders o ON o.id" EQ "f.order_id"

@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "bundle.h"
 #include "import.h"
 #include "judge.h"
 #include "lines.h"
@@ -64,6 +65,7 @@ static const GuardEntry guards[] = {
 	{"fulfillment", guard_fulfillment, "iud"},
 	{"fulfillment_line", guard_engine_row, "iud"},
 	{"event", guard_engine_row, "i"},
+	{"bundle_component", guard_engine_row, "iud"},
 	{"line", guard_line, "id"},
 	{"hold", oms_guard_hold, "iu"},
 	{"movement", oms_guard_movement, "iud"},
@@ -135,6 +137,11 @@ oms_guard(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) && strcmp(subject(trigger), "kept") == 0)
 	{
 		guard_kept(oms_store_of_trigger(trigger), trigger);
+		return PointerGetDatum(NULL);
+	}
+	if (TRIGGER_FIRED_FOR_STATEMENT(trigger->tg_event) && strcmp(subject(trigger), "bundle_item") == 0)
+	{
+		oms_queue_bundles(oms_store_of_trigger(trigger));
 		return PointerGetDatum(NULL);
 	}
 	require_event(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) && TRIGGER_FIRED_FOR_ROW(trigger->tg_event));
@@ -210,6 +217,8 @@ oms_act(PG_FUNCTION_ARGS)
 		oms_act_movement(store, trigger);
 	else if (strcmp(what, "payment_transaction") == 0)
 		oms_act_transactions(store, trigger);
+	else if (strcmp(what, "bundle_item") == 0)
+		oms_act_bundle_items(store, trigger);
 	else
 		unknown_subject(trigger);
 	return PointerGetDatum(NULL);
@@ -304,14 +313,17 @@ guard_fulfillment(Store *store, TriggerData *trigger)
 static HeapTuple
 guard_engine_row(Store *store, TriggerData *trigger)
 {
-	bool		may_come_in = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && strcmp(subject(trigger), "event") != 0;
+	bool		is_component = strcmp(subject(trigger), "bundle_component") == 0;
+	bool		may_come_in = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && !is_component &&
+		strcmp(subject(trigger), "event") != 0;
 
 	if (!oms_in_engine(store) && !(may_come_in && oms_is_importing(store)))
 		ereport(ERROR,
-				(errcode(TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && strcmp(subject(trigger), "event") != 0
+				(errcode(TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && !is_component && strcmp(subject(trigger), "event") != 0
 						 ? ERRCODE_OMS_IMMUTABLE : ERRCODE_OMS_ENGINE_COLUMN),
 				 errmsg("rows of table \"%s\" are written by the engine alone",
 						RelationGetRelationName(trigger->tg_relation)),
+				 is_component ? errhint("Change bundle_items, from which they follow.") :
 				 errhint("Set orders.status or fulfillments.status, or call oms.split_fulfillment or oms.cancel_lines."),
 				 errtable(trigger->tg_relation)));
 	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
@@ -393,7 +405,7 @@ guard_method(Store *store, TriggerData *trigger)
 
 /*
  * guard_sku says of a SKU that does not whether it is counted in stock: goods
- * are, what is downloaded or done is not.
+ * are, what is downloaded or done is not, nor a bundle, of which its components are.
  */
 static HeapTuple
 guard_sku(Store *store, TriggerData *trigger)
@@ -402,7 +414,7 @@ guard_sku(Store *store, TriggerData *trigger)
 	int			column = oms_require_column(tupdesc, "tracked", BOOLOID);
 	char	   *kind = SPI_getvalue(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, "kind"));
 	bool		tracked = !kind || (strcmp(kind, "digital") != 0 && strcmp(kind, "service") != 0 &&
-									strcmp(kind, "warranty") != 0);
+									strcmp(kind, "warranty") != 0 && strcmp(kind, "bundle") != 0);
 
 	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, 1, &column,
 									 (Datum[]) {BoolGetDatum(tracked)}, (bool[]) {false});

@@ -118,6 +118,7 @@ read_worths(TriggerData *trigger, bool are_charges, int *count)
 										 MCXT_ALLOC_HUGE);
 	Walk		walk;
 	int			columns[5];
+	int			per_kit = 0;
 	static const char *const line_columns[] = {"order_id", "quantity", "unit_price", "discount", "tax"};
 	static const char *const charge_columns[] = {"order_id", "kind", "amount", "tax"};
 	static const Oid line_types[] = {UUIDOID, INT8OID, NUMERICOID, NUMERICOID, NUMERICOID};
@@ -127,12 +128,19 @@ read_worths(TriggerData *trigger, bool are_charges, int *count)
 	for (int i = 0; i < (are_charges ? 4 : 5); i++)
 		columns[i] = oms_walk_column(&walk, are_charges ? charge_columns[i] : line_columns[i],
 									 are_charges ? charge_types[i] : line_types[i]);
+	if (!are_charges)
+		per_kit = oms_walk_column(&walk, "per_kit", INT8OID);
 	*count = 0;
 	while (oms_walk_next(&walk))
 	{
 		pg_uuid_t	order_id = oms_walk_uuid(&walk, columns[0]);
-		bool		isnull;
+		bool		isnull = true;
 
+		if (!are_charges)
+			(void) oms_walk_value(&walk, per_kit, &isnull);
+		if (!isnull)
+			continue;			/* a component: it stands for its bundle's
+								 * line, which is counted */
 		if (are_charges)
 			worths[(*count)++] = oms_worth_of_charge(order_id, oms_walk_text(&walk, columns[1]),
 													 oms_walk_value(&walk, columns[2], &isnull),

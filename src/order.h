@@ -90,6 +90,7 @@ typedef struct LineFrame
 								 * NULL */
 	const char *workflow;		/* of the method */
 	bool		by_partner;		/* the method */
+	bool		needs_steps;	/* the SKU is a bundle or a warranty */
 } LineFrame;
 
 /* What the store says of an order's channel and lines. */

@@ -14,6 +14,7 @@
 #include "utils/numeric.h"
 
 #include "actions.h"
+#include "bundle.h"
 #include "document.h"
 #include "event.h"
 #include "giveway.h"
@@ -38,7 +39,7 @@ const Action oms_order_actions[] = {
 
 static const StoreQuery read_demands = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow, m.by_partner,"
-	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), s.active, c.active, c.code"
+	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), s.active, c.active, c.code, s.kind"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.orders o ON o.id" EQ "w.id"
 	" JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.channels c ON c.code" EQ "o.channel"
@@ -138,9 +139,10 @@ oms_require_content(Store *store, Mover **rows, int count, const Array *ids)
 }
 
 /*
- * read_demand_rows reads what the orders want.
+ * read_demand_rows reads what the orders want, bundles as their components, whose
+ * lines it returns; NULL: there are no bundles.
  */
-static void
+static Expansion *
 read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourcing *sourcing)
 {
 	uint64		found = oms_run(store, &read_demands, (Datum[]) {oms_array_datum(ids)});
@@ -156,7 +158,9 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		row = find_row(rows, count, &demand->order_id);
 		demand->order_number = row->order->number;
 		demand->may_be_short = row->order->hold_if_short;
-		if (!demand->method)
+		demand->is_bundle = strcmp(oms_column_text(i, 17), "bundle") == 0;
+		demand->is_warranty = strcmp(oms_column_text(i, 17), "warranty") == 0;
+		if (!demand->method && !demand->is_bundle)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_NO_LOCATION),
 					 errmsg("line %d of order \"%s\" has no method", demand->line_no, demand->order_number),
@@ -169,6 +173,7 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		if (!oms_column_bool(i, 15))
 			oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", oms_column_text(i, 16)));
 	}
+	return oms_expand_demands(store, sourcing);
 }
 
 /*
@@ -216,6 +221,7 @@ act_reserve(Store *store, Mover **rows, int count)
 	Array	   *held = oms_array(UUIDOID, 4);
 	Array	   *ids;
 	Credit		credit;
+	Expansion  *expansion;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -226,12 +232,14 @@ act_reserve(Store *store, Mover **rows, int count)
 		return;
 	ids = oms_mover_ids(claimed, nclaimed);
 	oms_require_content(store, claimed, nclaimed, ids);
-	read_demand_rows(store, claimed, nclaimed, ids, &sourcing);
+	expansion = read_demand_rows(store, claimed, nclaimed, ids, &sourcing);
 	credit = oms_judge_credit(store, ids);	/* locks customers, before stock */
+	units = oms_unit_changes(sourcing.count);
+	if (expansion)
+		oms_expansion_write(store, expansion, units, events);
 	sourcing.never_waits = oms_stock_is_locked();
 	oms_source_take(store, &sourcing);
 
-	units = oms_unit_changes(sourcing.count);
 	units->lines_are_ours = true;
 	for (int i = 0; i < nclaimed; i++)
 	{
@@ -270,7 +278,7 @@ oms_try_reserve(Store *store, Mover *row)
 	Array	   *ids = oms_mover_ids(&row, 1);
 
 	oms_require_content(store, &row, 1, ids);
-	read_demand_rows(store, &row, 1, ids, &sourcing);
+	(void) read_demand_rows(store, &row, 1, ids, &sourcing);
 	oms_source_try(store, &sourcing);
 }
 

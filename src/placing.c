@@ -26,7 +26,7 @@
 /* The columns of order_lines that are asked for here. */
 typedef enum LineColumn
 {
-	ID, ORDER, BACKORDER_POLICY,
+	ID, ORDER, BACKORDER_POLICY, EXPANDED, PER_KIT,
 	CANCELED, ALLOCATED, BACKORDERED, SHORT, SHIPPED, DELIVERED, RETURNED, REVISION, LINE_COLUMNS
 } LineColumn;
 
@@ -40,6 +40,8 @@ static const struct
 	[ID] = {"id", UUIDOID},
 	[ORDER] = {"order_id", UUIDOID},
 	[BACKORDER_POLICY] = {"backorder_policy_id", UUIDOID},
+	[EXPANDED] = {"expanded", BOOLOID},
+	[PER_KIT] = {"per_kit", INT8OID},
 	[CANCELED] = {"canceled", INT8OID},
 	[ALLOCATED] = {"allocated", INT8OID},
 	[BACKORDERED] = {"backordered", INT8OID},
@@ -136,10 +138,11 @@ column(TupleDesc tupdesc, LineColumn which)
 }
 
 /*
- * require_no_counters refuses a line that begins with counters.
+ * require_no_counters refuses a line that begins with counters; the engine
+ * inserts lines of components (expand.c), still without any.
  */
 static void
-require_no_counters(TriggerData *trigger)
+require_no_counters(const Store *store, TriggerData *trigger)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	bool		isnull;
@@ -147,8 +150,11 @@ require_no_counters(TriggerData *trigger)
 
 	for (int i = FIRST_COUNTER; i < LINE_COLUMNS; i++)
 		is_bare &= DatumGetInt64(SPI_getbinval(trigger->tg_trigtuple, tupdesc, column(tupdesc, i), &isnull)) == 0;
+	is_bare &= !DatumGetBool(SPI_getbinval(trigger->tg_trigtuple, tupdesc, column(tupdesc, EXPANDED), &isnull));
 	(void) SPI_getbinval(trigger->tg_trigtuple, tupdesc, column(tupdesc, BACKORDER_POLICY), &isnull);
-	if (is_bare && isnull)
+	is_bare &= isnull;
+	(void) SPI_getbinval(trigger->tg_trigtuple, tupdesc, column(tupdesc, PER_KIT), &isnull);
+	if (is_bare && (isnull || oms_in_engine(store)))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_ENGINE_COLUMN),
@@ -176,7 +182,7 @@ oms_guard_new_line(Store *store, TriggerData *trigger)
 	int			columns[2];
 
 	if (!oms_is_importing(store))
-		require_no_counters(trigger);
+		require_no_counters(store, trigger);
 	if (!demand)
 		return trigger->tg_trigtuple;
 	columns[0] = column(tupdesc, ALLOCATED);

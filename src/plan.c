@@ -287,6 +287,23 @@ oms_run_latest(Store *store, const StoreQuery *query, const Datum *args)
 }
 
 /*
+ * oms_write_latest does a query with the latest snapshot and may write: for what
+ * follows from rows that sessions change one after the other.
+ */
+uint64
+oms_write_latest(Store *store, const StoreQuery *query, const Datum *args)
+{
+	SPIPlanPtr	plan = prepared(store, query);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	int			code = SPI_execute_snapshot(plan, (Datum *) args, NULL, snapshot, InvalidSnapshot, false, true, 0);
+
+	UnregisterSnapshot(snapshot);
+	if (code < 0)
+		elog(ERROR, "SPI_execute_snapshot: %s: %s", SPI_result_code_string(code), query->text);
+	return SPI_processed;
+}
+
+/*
  * oms_run_reading reads in the snapshot of the statement that called us, each
  * time the same: for reports in several queries, not for triggers.
  */

@@ -249,6 +249,16 @@ lacks(const Demand *demand)
 }
 
 /*
+ * asked_line returns the number of the line that a customer knows: a component's
+ * bundle's.
+ */
+static int
+asked_line(const Demand *demand)
+{
+	return demand->bundle_line > 0 ? demand->bundle_line : demand->line_no;
+}
+
+/*
  * refuse_short raises OM003 for what may not be short; OM009 where a line that
  * takes no stock finds no location.
  */
@@ -268,7 +278,7 @@ refuse_short(const Sourcing *sourcing)
 			continue;
 		if (!first)
 			first = demand;
-		appendStringInfo(&detail, "%s{\"line\":%d,\"sku\":", count++ == 0 ? "[" : ",", demand->line_no);
+		appendStringInfo(&detail, "%s{\"line\":%d,\"sku\":", count++ == 0 ? "[" : ",", asked_line(demand));
 		escape_json(&detail, demand->sku);
 		appendStringInfoString(&detail, ",\"location\":");
 		if (demand->location)
@@ -285,7 +295,7 @@ refuse_short(const Sourcing *sourcing)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_NO_LOCATION),
 				 errmsg("no location can serve sku \"%s\" of order \"%s\", line %d",
-						first->sku, first->order_number, first->line_no),
+						first->sku, first->order_number, asked_line(first)),
 				 errdetail_internal("%s", detail.data),
 				 errhint("Insert an active location, or name one on the line.")));
 	ereport(ERROR,

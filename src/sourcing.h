@@ -29,6 +29,11 @@ typedef struct Demand
 	const char *ship_group;		/* or NULL */
 	pg_uuid_t	ship_to;
 	bool		has_ship_to;
+	bool		is_bundle;		/* until it is expanded */
+	bool		is_warranty;
+	int			bundle_line;	/* of a component: the bundle's line_no; or 0 */
+	int64		per_kit;		/* of a component: units in one kit */
+	int			goods_line;		/* of a warranty: what it is for; or 0 */
 	bool		may_be_short;	/* what is not found becomes short */
 	const char **excluded;		/* locations that will not do */
 	int			nexcluded;

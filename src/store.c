@@ -57,7 +57,7 @@ typedef struct Fittings
 
 static const Fittings fittings[] = {
 	{"settings", 3, {NULL}, ELSEWHERE}, {"workflows", 3, {"compiled"}, ELSEWHERE}, {"methods", 2, {NULL}, ELSEWHERE},
-	{"channels", 2, {NULL}, ELSEWHERE}, {"locations", 1, {NULL}, ELSEWHERE}, {"skus", 2, {NULL}, ELSEWHERE},
+	{"channels", 2, {NULL}, ELSEWHERE}, {"locations", 1, {NULL}, ELSEWHERE}, {"skus", 3, {NULL}, ELSEWHERE},
 	{"reasons", 1, {NULL}, ELSEWHERE}, {"customers", 1, {"id"}, ELSEWHERE}, {"addresses", 1, {"id"}, ELSEWHERE},
 	{"stock", 5, {NULL}, BY_ENGINE}, {"stock_movements", 3, {"actor"}, ELSEWHERE},
 	{"stock_feeds", 2, {NULL}, ELSEWHERE}, {"stock_feed_items", 2, {NULL}, ELSEWHERE},
@@ -65,6 +65,7 @@ static const Fittings fittings[] = {
 	{"order_holds", 5, {"id", "placed_by"}, BY_CALLER}, {"order_events", 3, {NULL}, BY_ENGINE},
 	{"fulfillments", 5, {"id"}, ELSEWHERE}, {"fulfillment_lines", 2, {"id"}, ELSEWHERE},
 	{"payments", 3, {"id"}, ELSEWHERE}, {"payment_transactions", 4, {NULL}, ELSEWHERE}, {"repairs", 2, {NULL}, ELSEWHERE},
+	{"bundle_items", 5, {NULL}, ELSEWHERE}, {"bundle_components", 2, {NULL}, ELSEWHERE},
 };
 
 StaticAssertDecl(lengthof(fittings) <= OMS_MAX_TABLES, "a store's handle has room for its tables");

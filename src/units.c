@@ -53,7 +53,7 @@ static const StoreQuery lock_lines = {
 };
 
 static const StoreQuery change_orders = {
-	"UPDATE @.orders o SET status = o.status, units_canceled = o.units_canceled" PLUS "c.canceled,"
+	"UPDATE @.orders o SET status = o.status, units = o.units" PLUS "c.units, units_canceled = o.units_canceled" PLUS "c.canceled,"
 	" units_allocated = o.units_allocated" PLUS "c.allocated, units_backordered = o.units_backordered" PLUS "c.backordered,"
 	" units_short = o.units_short" PLUS "c.short, units_shipped = o.units_shipped" PLUS "c.shipped,"
 	" units_delivered = o.units_delivered" PLUS "c.delivered, units_returned = o.units_returned" PLUS "c.returned,"
@@ -71,13 +71,14 @@ static const StoreQuery change_orders = {
 	" revision = o.revision" PLUS "1"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
-	" pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13))"
+	" pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14))"
 	" AS c(id, canceled, allocated, backordered, short, shipped, delivered, returned, net, gross, is_placed, is_canceled,"
-	" is_approved)"
+	" is_approved, units)"
 	" WHERE o.id" EQ "c.id AND NOT (c.is_placed AND o.placed_at IS NOT NULL)",
-	13, {
+	14, {
 		UUIDARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-		INT8ARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, BOOLARRAYOID, BOOLARRAYOID, BOOLARRAYOID
+		INT8ARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, BOOLARRAYOID, BOOLARRAYOID, BOOLARRAYOID,
+		INT8ARRAYOID
 	}
 };
 
@@ -95,6 +96,7 @@ typedef struct OrderChange
 	bool		is_placed;
 	bool		is_canceled;
 	bool		is_approved;
+	int64		units;
 } OrderChange;
 
 static void apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders,
@@ -152,6 +154,7 @@ oms_order_stamp(UnitChanges *list, const pg_uuid_t *order_id)
 	stamp = &list->stamps[list->nstamps++];
 	stamp->order_id = *order_id;
 	stamp->is_placed = stamp->is_canceled = stamp->is_approved = false;
+	stamp->units = 0;
 	return stamp;
 }
 
@@ -218,6 +221,7 @@ sum_orders(const UnitChanges *list, int *count)
 			order->is_placed = stamp->is_placed;
 			order->is_canceled = stamp->is_canceled;
 			order->is_approved = stamp->is_approved;
+			order->units = stamp->units;
 		}
 	}
 	qsort(orders, all, sizeof(OrderChange), oms_uuid_cmp);
@@ -229,6 +233,7 @@ sum_orders(const UnitChanges *list, int *count)
 			orders[kept - 1].is_placed |= orders[i].is_placed;
 			orders[kept - 1].is_canceled |= orders[i].is_canceled;
 			orders[kept - 1].is_approved |= orders[i].is_approved;
+			orders[kept - 1].units += orders[i].units;
 		}
 		else
 			orders[kept++] = orders[i];
@@ -336,7 +341,8 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 	Array	   *placed = oms_array(BOOLOID, count);
 	Array	   *canceled = oms_array(BOOLOID, count);
 	Array	   *approved = oms_array(BOOLOID, count);
-	Datum		args[13];
+	Array	   *units = oms_array(INT8OID, count);
+	Datum		args[14];
 	uint64		changed;
 
 	for (int i = 0; i < 7; i++)
@@ -350,6 +356,7 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 		oms_array_add(placed, BoolGetDatum(orders[i].is_placed));
 		oms_array_add(canceled, BoolGetDatum(orders[i].is_canceled));
 		oms_array_add(approved, BoolGetDatum(orders[i].is_approved));
+		oms_array_add_int64(units, orders[i].units);
 	}
 	args[0] = oms_array_datum(ids);
 	for (int i = 0; i < 7; i++)
@@ -359,6 +366,7 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 	args[10] = oms_array_datum(placed);
 	args[11] = oms_array_datum(canceled);
 	args[12] = oms_array_datum(approved);
+	args[13] = oms_array_datum(units);
 
 	changed = oms_run(store, &change_orders, args);
 	if (changed != count)

@@ -29,6 +29,7 @@ typedef struct OrderStamp
 	bool		is_placed;		/* placed_at, payment_required */
 	bool		is_canceled;	/* canceled_at */
 	bool		is_approved;	/* credit_approved */
+	int64		units;			/* added to units: components, less bundles */
 } OrderStamp;
 
 typedef struct UnitChanges

@@ -61,7 +61,7 @@ static const Rule rules[] = {
 	" AND f.ref = i.ref AND f.as_of = i.as_of AND f.sequence IS NOT DISTINCT FROM i.sequence)"},
 	{"units of a placed line are all accounted for",
 		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id WHERE o.placed_at IS NOT NULL"
-	" AND l.canceled + l.allocated + l.backordered + l.short + l.shipped <> l.quantity"},
+	" AND NOT l.expanded AND l.canceled + l.allocated + l.backordered + l.short + l.shipped <> l.quantity"},
 	{"lines of a draft hold nothing",
 		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id WHERE o.placed_at IS NULL"
 	" AND l.canceled + l.allocated + l.backordered + l.short + l.shipped + l.delivered + l.returned <> 0"},
@@ -101,7 +101,7 @@ static const Rule rules[] = {
 	{"an order's units are the sum of its lines",
 		"SELECT o.number, o.id, v.* FROM @.orders o LEFT JOIN (SELECT order_id, sum(quantity) AS units, sum(canceled) AS canceled,"
 		" sum(allocated) AS allocated, sum(backordered) AS backordered, sum(short) AS short, sum(shipped) AS shipped,"
-		" sum(delivered) AS delivered, sum(returned) AS returned FROM @.order_lines GROUP BY order_id) l ON l.order_id = o.id"
+		" sum(delivered) AS delivered, sum(returned) AS returned FROM @.order_lines WHERE NOT expanded GROUP BY order_id) l ON l.order_id = o.id"
 		" CROSS JOIN LATERAL (SELECT coalesce(l.units, 0) AS units, coalesce(l.canceled, 0) AS units_canceled,"
 		" coalesce(l.allocated, 0) AS units_allocated, coalesce(l.backordered, 0) AS units_backordered,"
 		" coalesce(l.short, 0) AS units_short, coalesce(l.shipped, 0) AS units_shipped,"
@@ -111,7 +111,7 @@ static const Rule rules[] = {
 	" v.units_backordered, v.units_short, v.units_shipped, v.units_delivered, v.units_returned)"},
 	{"an order's total is the sum of its lines and charges",
 		"SELECT o.number, o.id, v.total FROM @.orders o CROSS JOIN LATERAL (SELECT coalesce((SELECT sum(l.quantity * l.unit_price"
-		" - l.discount + CASE WHEN o.tax_included THEN 0 ELSE l.tax END) FROM @.order_lines l WHERE l.order_id = o.id), 0)"
+		" - l.discount + CASE WHEN o.tax_included THEN 0 ELSE l.tax END) FROM @.order_lines l WHERE l.order_id = o.id AND NOT l.expanded), 0)"
 		" + coalesce((SELECT sum(CASE WHEN c.kind = 'discount' THEN -1 ELSE 1 END * (c.amount + CASE WHEN o.tax_included THEN 0"
 		" ELSE c.tax END)) FROM @.order_charges c WHERE c.order_id = o.id), 0) AS total) v"
 	" WHERE o.total <> v.total"},
@@ -124,6 +124,27 @@ static const Rule rules[] = {
 		" THEN coalesce((SELECT sum(CASE WHEN c.kind = 'discount' THEN -1 ELSE 1 END * (c.amount + CASE WHEN o.tax_included THEN 0"
 		" ELSE c.tax END)) FROM @.order_charges c WHERE c.order_id = o.id), 0) ELSE 0 END AS credited) c"
 	" WHERE o.credited <> c.credited"},
+	{"a bundle's line in a placed order has lines of its components, so many units a kit",
+		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id LEFT JOIN @.order_lines b"
+		" ON b.id = l.parent_line_id WHERE l.per_kit IS NOT NULL AND (b.expanded AND b.order_id = l.order_id"
+		" AND l.quantity = b.quantity * l.per_kit) IS NOT TRUE UNION ALL SELECT o.number, b.line_no FROM @.order_lines b"
+		" JOIN @.orders o ON o.id = b.order_id WHERE b.expanded AND (o.placed_at IS NULL"
+	" OR NOT EXISTS (SELECT FROM @.order_lines l WHERE l.parent_line_id = b.id AND l.per_kit IS NOT NULL))"},
+	{"the components of a bundle's line carry its price and its tax",
+		"SELECT o.number, b.line_no FROM @.order_lines b JOIN @.orders o ON o.id = b.order_id WHERE b.expanded AND"
+		" (b.quantity * b.unit_price - b.discount, b.tax) IS DISTINCT FROM (SELECT ROW(sum(l.quantity * l.unit_price - l.discount),"
+	" sum(l.tax)) FROM @.order_lines l WHERE l.parent_line_id = b.id AND l.per_kit IS NOT NULL)"},
+	{"what bundles come to follows from their items",
+		"WITH RECURSIVE way(bundle, sku, quantity, level) AS (SELECT i.bundle, i.sku, i.quantity::numeric, 1 FROM @.bundle_items i"
+		" UNION ALL SELECT w.bundle, i.sku, w.quantity * i.quantity, w.level + 1 FROM way w JOIN @.bundle_items i ON i.bundle = w.sku"
+		" WHERE w.level <= 8), counted AS (SELECT w.bundle, w.sku, sum(w.quantity) AS quantity, max(w.level) AS level FROM way w"
+		" JOIN @.skus s ON s.code = w.sku WHERE s.kind <> 'bundle' OR w.level > 8 GROUP BY w.bundle, w.sku)"
+		" SELECT coalesce(c.bundle, n.bundle) AS bundle, coalesce(c.sku, n.sku) AS sku, c.quantity, n.quantity AS counted"
+		" FROM @.bundle_components c FULL JOIN counted n ON n.bundle = c.bundle AND n.sku = c.sku"
+		" WHERE c.quantity IS DISTINCT FROM n.quantity OR n.level > 8"
+		" UNION ALL SELECT c.bundle, NULL, NULL, NULL FROM @.bundle_components c GROUP BY c.bundle HAVING abs(sum(c.share) - 1) > 1e-9"
+		" UNION ALL SELECT i.bundle, i.sku, i.quantity, NULL FROM @.bundle_items i JOIN @.skus s ON s.code = i.bundle"
+	" WHERE s.kind <> 'bundle'"},
 	{"open holds are counted",
 		"SELECT o.number, o.id, h.open_holds FROM @.orders o CROSS JOIN LATERAL (SELECT count(*) AS open_holds"
 		" FROM @.order_holds h WHERE h.order_id = o.id AND h.released_at IS NULL) h"
@@ -279,7 +300,7 @@ static const Rule rules[] = {
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
 		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
-	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions'))"},
+	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
 };
 
 /*

@@ -5,7 +5,7 @@
  * Lines of an order that go the same way (method, pickup location, address,
  * ship group) are a group.  The first location in order of priority that has
  * all of a group serves it; where none has, each line walks the locations by
- * priority and takes what is there.  Pickup prefers the pickup location.
+ * priority and takes what is there; of bundles, whole kits first.  Pickup prefers the pickup location.
  *
  * The plan is advice, made on a snapshot; sourcing.c takes the stock, and asks
  * again where it was faster than the snapshot.
@@ -380,6 +380,85 @@ take(Sourcing *sourcing, World *world, Demand *demand, int place)
 }
 
 /*
+ * take_some is take for at most so many units.
+ */
+static int64
+take_some(Sourcing *sourcing, World *world, Demand *demand, int place, int64 most)
+{
+	int64		all = demand->quantity;
+	int64		taken;
+
+	demand->quantity = Min(all, demand->found + most);
+	taken = take(sourcing, world, demand, place);
+	demand->quantity = all;
+	return taken;
+}
+
+/*
+ * take_kits has a place serve whole kits of a bundle, as many as it can.
+ */
+static void
+take_kits(Sourcing *sourcing, World *world, Demand **components, int count, int place)
+{
+	int64		kits = PG_INT64_MAX;
+
+	if (!may_serve(&world->places[place], components[0]))
+		return;
+	for (int i = 0; i < count && kits > 0; i++)
+	{
+		const Demand *demand = components[i];
+
+		kits = Min(kits, (demand->quantity - demand->found) / demand->per_kit);
+		if (demand->tracked && world->places[place].tracked)
+		{
+			const Supply *supply = find_supply(world, demand->sku, place);
+
+			kits = Min(kits, supply ? Max(0, supply->left) / demand->per_kit : 0);
+		}
+	}
+	for (int i = 0; i < count && kits > 0; i++)
+		(void) take_some(sourcing, world, components[i], place, kits * components[i]->per_kit);
+}
+
+/*
+ * plan_kits has places serve whole kits of the bundles in a group, each kit from
+ * one place: the pickup location first, then by priority.  What is left over is
+ * sourced line by line, like everything else.
+ */
+static void
+plan_kits(Sourcing *sourcing, World *world, Demand **group, int count, int pickup)
+{
+	for (int i = 0, next; i < count; i = next)
+	{
+		for (next = i + 1; next < count && group[next]->bundle_line == group[i]->bundle_line; next++)
+			;
+		if (group[i]->bundle_line == 0)
+			continue;
+		if (pickup >= 0)
+			take_kits(sourcing, world, &group[i], next - i, pickup);
+		for (int place = 0; place < world->nplaces; place++)
+			take_kits(sourcing, world, &group[i], next - i, place);
+	}
+}
+
+/*
+ * follow_goods has a warranty go where the units go that it is for.
+ */
+static void
+follow_goods(Sourcing *sourcing, World *world, Demand *warranty, int first)
+{
+	int			end = sourcing->npieces;
+
+	for (int i = first; i < end && warranty->found < warranty->quantity; i++)
+	{
+		const Piece *piece = &sourcing->pieces[i];
+
+		if (piece->demand->line_no == warranty->goods_line)
+			(void) take_some(sourcing, world, warranty, find_place(world, piece->location), piece->quantity);
+	}
+}
+
+/*
  * take_all has one place serve a whole group, or leaves the plan as it was.
  */
 static bool
@@ -425,6 +504,7 @@ plan_group(Sourcing *sourcing, World *world, Demand **group, int count)
 		if (take_all(sourcing, world, group, count, place))
 			return;
 	}
+	plan_kits(sourcing, world, group, count, pickup);
 	for (int i = 0; i < count; i++)
 	{
 		if (!group[i]->tracked)
@@ -440,6 +520,8 @@ plan_group(Sourcing *sourcing, World *world, Demand **group, int count)
 	/* what takes no stock goes with the goods, where there are any */
 	for (int i = 0; i < count; i++)
 	{
+		if (group[i]->goods_line > 0)
+			follow_goods(sourcing, world, group[i], before);
 		if (!group[i]->tracked && sourcing->npieces > before)
 			(void) take(sourcing, world, group[i],
 						find_place(world, sourcing->pieces[before].location));

@@ -18,6 +18,8 @@ SELECT lives_ok(format('SELECT oms.grant_store(''shop'', ''t_%s'', %L)', level, 
 INSERT INTO shop.channels (code, name) VALUES ('web', 'Web'), ('phone', 'Phone');
 INSERT INTO shop.locations (code, name) VALUES ('north', 'North'), ('empty', 'Empty');
 INSERT INTO shop.skus (code, name) VALUES ('mug', 'Mug'), ('cup', 'Cup');
+INSERT INTO shop.skus (code, name, kind) VALUES ('set', 'Set', 'bundle');
+INSERT INTO shop.bundle_items (bundle, sku) VALUES ('set', 'mug');
 INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('mug', 'north', 'receipt', 100);
 SELECT FROM shop.place_order('{"channel": "web", "currency": "EUR", "customer": {"code": "ada", "name": "Ada"}, "ship_to": {"city": "Ghent"}, "external_ref": "1",
 	"lines": [{"sku": "mug", "quantity": 5, "unit_price": 2}], "charges": [{"kind": "fee", "amount": 1}]}');
@@ -170,6 +172,16 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('methods: UPDATE of the key', $$UPDATE shop.methods SET code = 'x' WHERE code = 'service'$$, '42501 42501 42501 OM006 OM006'),
 ('methods: DELETE', $$DELETE FROM shop.methods WHERE code = 'service'$$, '42501 42501 42501 ok ok'),
 ('methods: TRUNCATE', $$TRUNCATE shop.methods$$, '42501 42501 42501 42501 0A000'),
+('bundle_items: SELECT', $$SELECT quantity FROM shop.bundle_items$$, '42501 ok ok ok ok'),
+('bundle_items: INSERT', $$INSERT INTO shop.bundle_items (bundle, sku) VALUES ('set', 'cup')$$, '42501 42501 42501 ok ok'),
+('bundle_items: UPDATE', $$UPDATE shop.bundle_items SET quantity = 2$$, '42501 42501 42501 ok ok'),
+('bundle_items: DELETE', $$DELETE FROM shop.bundle_items$$, '42501 42501 42501 ok ok'),
+('bundle_items: TRUNCATE', $$TRUNCATE shop.bundle_items$$, '42501 42501 42501 42501 OM005'),
+('bundle_components: SELECT', $$SELECT quantity FROM shop.bundle_components$$, '42501 ok ok ok ok'),
+('bundle_components: INSERT', $$INSERT INTO shop.bundle_components VALUES ('set', 'cup', 1, 1)$$, '42501 42501 42501 42501 OM005'),
+('bundle_components: UPDATE', $$UPDATE shop.bundle_components SET quantity = 2$$, '42501 42501 42501 42501 OM005'),
+('bundle_components: DELETE', $$DELETE FROM shop.bundle_components$$, '42501 42501 42501 42501 OM005'),
+('bundle_components: TRUNCATE', $$TRUNCATE shop.bundle_components$$, '42501 42501 42501 42501 OM005'),
 ('skus: SELECT', $$SELECT name FROM shop.skus$$, '42501 ok ok ok ok'),
 ('skus: INSERT', $$INSERT INTO shop.skus (code, name) VALUES ('jug', 'Jug')$$, '42501 42501 42501 ok ok'),
 ('skus: UPDATE', $$UPDATE shop.skus SET name = 'x'$$, '42501 42501 42501 ok ok'),

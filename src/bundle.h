@@ -1,0 +1,31 @@
+/*
+ * bundle.h
+ *	  Bundles: what they are made of, and lines of that in orders.
+ */
+#ifndef OMS_BUNDLE_H
+#define OMS_BUNDLE_H
+
+#include "commands/trigger.h"
+#include "event.h"
+#include "sourcing.h"
+#include "store.h"
+#include "units.h"
+
+/* Lines of components, to be inserted. */
+typedef struct Expansion
+{
+	int			count;
+	struct ComponentLine *lines;
+	int			nbundles;
+	struct BundleLine *bundles; /* those that they are in */
+} Expansion;
+
+/* bundle.c */
+extern void oms_queue_bundles(Store *store);
+extern void oms_act_bundle_items(Store *store, TriggerData *trigger);
+
+/* expand.c */
+extern Expansion *oms_expand_demands(Store *store, Sourcing *sourcing);
+extern void oms_expansion_write(Store *store, const Expansion *expansion, UnitChanges *units, Events *events);
+
+#endif							/* OMS_BUNDLE_H */
