@@ -432,7 +432,7 @@ plan_kits(Sourcing *sourcing, World *world, Demand **group, int count, int picku
 	{
 		for (next = i + 1; next < count && group[next]->bundle_line == group[i]->bundle_line; next++)
 			;
-		if (group[i]->bundle_line == 0)
+		if (group[i]->per_kit == 0)
 			continue;
 		if (pickup >= 0)
 			take_kits(sourcing, world, &group[i], next - i, pickup);
