@@ -89,6 +89,10 @@ OBJS = $(patsubst %,src/%.o, \
 	stock \
 	movement \
 	replay \
+	inbound \
+	receiving \
+	availability \
+	promise \
 	fill \
 	giveway \
 	feed \
@@ -116,12 +120,14 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	lifecycle \
 	reference \
 	stock \
+	inbound \
 	feed \
 	orders \
 	fulfillments \
 	payments \
 	bundles \
 	views \
+	availability \
 	process \
 	order \
 	follow \

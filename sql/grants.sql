@@ -61,6 +61,9 @@ BEGIN
 				rerouted created_at shipped_at delivered_at closed_at revision'),
 			('manager', 'INSERT', 'stock_movements', 'on_hand_change unavailable_change xid'),
 			('manager', 'UPDATE', 'stock', 'sku location on_hand unavailable reserved revision'),
+			('manager', 'INSERT', 'inbound', 'sent received returned sent_at closed_at revision'),
+			('manager', 'UPDATE', 'inbound', 'id ref sku location from_location sent received returned created_at sent_at
+				closed_at revision'),
 			('manager', 'INSERT', 'workflows', 'revision'),
 			('manager', 'UPDATE', 'workflows', 'name entity revision'),
 			('manager', 'DELETE', 'workflows', NULL),
@@ -89,4 +92,4 @@ BEGIN
 	END LOOP;
 END
 $function$;
-COMMENT ON FUNCTION oms.grant_store(text, text, text) IS 'Grants a role what its level does with a store: reader reads everything; clerk also inserts orders and what belongs to them, payments too, and moves orders and fulfillments; manager also inserts stock movements and edits safety_stock, reference data and workflows. Nobody gets what the engine keeps. Repeat it after adding tables or columns. The store''s owner alone may call it. Errors: OM010 no such store, 22023 another level, 42501 not the owner, 42704 no such role';
+COMMENT ON FUNCTION oms.grant_store(text, text, text) IS 'Grants a role what its level does with a store: reader reads everything; clerk also inserts orders and what belongs to them, payments too, and moves orders and fulfillments; manager also inserts stock movements and what is on its way, and edits safety_stock, reference data and workflows. Nobody gets what the engine keeps. Repeat it after adding tables or columns. The store''s owner alone may call it. Errors: OM010 no such store, 22023 another level, 42501 not the owner, 42704 no such role';

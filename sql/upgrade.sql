@@ -10,6 +10,7 @@ AS $layout$
 SELECT * FROM oms.layout_reference_triggers()
 UNION ALL SELECT * FROM oms.layout_stock_triggers()
 UNION ALL SELECT * FROM oms.layout_feeds_triggers()
+UNION ALL SELECT * FROM oms.layout_inbound_triggers()
 UNION ALL SELECT * FROM oms.layout_orders_triggers()
 UNION ALL SELECT * FROM oms.layout_fulfillments_triggers()
 UNION ALL SELECT * FROM oms.layout_payments_triggers()
@@ -32,6 +33,7 @@ VALUES
 	('order_holds', 'placed_by', 'oms.actor()'),
 	('payments', 'id', 'oms.uuid7()'),
 	('stock_movements', 'actor', 'oms.actor()'),
+	('inbound', 'id', 'oms.uuid7()'),
 	('fulfillments', 'id', 'oms.uuid7()'),
 	('fulfillment_lines', 'id', 'oms.uuid7()')
 $layout$;
@@ -102,7 +104,7 @@ WHERE repair.statement <> ''
 UNION ALL
 -- of those views some call functions of the extension; who reads the log reads them
 SELECT 'view', v.name, concat(v.statement, readers.grants)
-FROM oms.layout_process_views(store) v
+FROM (SELECT * FROM oms.layout_process_views(store) UNION ALL SELECT * FROM oms.layout_availability_views(store)) v
 	CROSS JOIN LATERAL (
 		SELECT string_agg(format('; GRANT SELECT ON %I.%I TO %s', store, v.name,
 			CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END), '') AS grants
@@ -207,4 +209,4 @@ COMMENT ON FUNCTION oms.layout_upgrade(text) IS 'The work of oms.upgrade_store, 
 CREATE FUNCTION oms.upgrade_store(store text) RETURNS void
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_upgrade_store';
-COMMENT ON FUNCTION oms.upgrade_store(text) IS 'Brings a store to this version''s layout and makes again what it lacks: triggers (also disabled ones), the functions in it, defaults of ids and actors, workflows.compiled, views of how workflows are lived, the row of settings. Rows and what users added stay. Needs to own the store. Errors: OM010 no such store; OM008 a store of a newer version; 42501 not the owner; 55000 inside an extension script; 22P02, 54000 a workflow that cannot be read';
+COMMENT ON FUNCTION oms.upgrade_store(text) IS 'Brings a store to this version''s layout and makes again what it lacks: triggers (also disabled ones), the functions in it, defaults of ids and actors, workflows.compiled, views that call functions of the extension, the row of settings. Rows and what users added stay. Needs to own the store. Errors: OM010 no such store; OM008 a store of a newer version; 42501 not the owner; 55000 inside an extension script; 22P02, 54000 a workflow that cannot be read';

@@ -24,6 +24,7 @@
 
 #include "bundle.h"
 #include "import.h"
+#include "inbound.h"
 #include "judge.h"
 #include "lines.h"
 #include "machine.h"
@@ -69,6 +70,7 @@ static const GuardEntry guards[] = {
 	{"line", guard_line, "id"},
 	{"hold", oms_guard_hold, "iu"},
 	{"movement", oms_guard_movement, "iud"},
+	{"inbound", oms_guard_inbound, "iud"},
 	{"workflow", guard_workflow, "iu"},
 	{"channel", guard_channel, "iu"},
 	{"method", guard_method, "iu"},
@@ -183,6 +185,8 @@ oms_recheck(PG_FUNCTION_ARGS)
 		oms_recheck_line(store, trigger, true);
 	else if (strcmp(what, "payment") == 0)
 		oms_recheck_payment(store, trigger);
+	else if (strcmp(what, "inbound") == 0)
+		oms_recheck_inbound(store, trigger);
 	else
 		unknown_subject(trigger);
 	return PointerGetDatum(NULL);
@@ -215,6 +219,8 @@ oms_act(PG_FUNCTION_ARGS)
 		oms_act_holds(store, trigger);
 	else if (strcmp(what, "movement") == 0)
 		oms_act_movement(store, trigger);
+	else if (strcmp(what, "inbound") == 0)
+		oms_act_inbound(store, trigger);
 	else if (strcmp(what, "payment_transaction") == 0)
 		oms_act_transactions(store, trigger);
 	else if (strcmp(what, "bundle_item") == 0)

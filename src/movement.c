@@ -21,6 +21,7 @@
 #include "fill.h"
 #include "giveway.h"
 #include "import.h"
+#include "inbound.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -307,8 +308,10 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		Array	   *arrived = oms_array(TEXTOID, 8);
 		Array	   *units = oms_array(INT8OID, 8);
 		Array	   *waiting;
+		Named	   *named;
 
 		oms_become_owner(store, &scope);
+		named = oms_named_lock(store, trigger);
 		note_arrivals(facts, count, arrived, units);
 		/* a feed has locked the orders, and then the stock, before */
 		waiting = oms_fill_lock(store, arrived, units, !by_engine && !oms_stock_is_locked());
@@ -322,6 +325,7 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		}
 		oms_set_levels(store, levels, nlevels);
 		write_results(store, facts, count);
+		oms_named_count(store, named);
 		oms_fill(store, arrived, waiting);
 		oms_leave_owner(&scope);
 	}

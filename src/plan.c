@@ -310,7 +310,16 @@ oms_write_latest(Store *store, const StoreQuery *query, const Datum *args)
 uint64
 oms_run_reading(Store *store, const StoreQuery *query, const Datum *args)
 {
-	int			code = SPI_execute_plan(prepared(store, query), (Datum *) args, NULL, true, 0);
+	return oms_run_reading_nulls(store, query, args, NULL);
+}
+
+/*
+ * oms_run_reading_nulls is that with arguments that may be NULL.
+ */
+uint64
+oms_run_reading_nulls(Store *store, const StoreQuery *query, const Datum *args, const char *nulls)
+{
+	int			code = SPI_execute_plan(prepared(store, query), (Datum *) args, nulls, true, 0);
 
 	if (code < 0)
 		elog(ERROR, "SPI_execute_plan: %s: %s", SPI_result_code_string(code), query->text);

@@ -44,6 +44,8 @@ extern uint64 oms_run_nulls(Store *store, const StoreQuery *query, const Datum *
 extern uint64 oms_run_latest(Store *store, const StoreQuery *query, const Datum *args);
 extern uint64 oms_write_latest(Store *store, const StoreQuery *query, const Datum *args);
 extern uint64 oms_run_reading(Store *store, const StoreQuery *query, const Datum *args);
+extern uint64 oms_run_reading_nulls(Store *store, const StoreQuery *query, const Datum *args,
+									const char *nulls);
 extern void oms_forget_plans(Store *store);
 
 #endif							/* OMS_PLAN_H */

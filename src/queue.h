@@ -13,7 +13,8 @@ typedef enum Queue
 	QUEUE_REFERENCE,			/* placing a channel's external_ref */
 	QUEUE_STOCK,				/* taking from a stock row */
 	QUEUE_WORKFLOWS,			/* editing workflows */
-	QUEUE_TRANSACTION			/* recording a payment's gateway_ref */
+	QUEUE_TRANSACTION,			/* recording a payment's gateway_ref */
+	QUEUE_INBOUND				/* announcing what is on its way by a ref */
 } Queue;
 
 extern bool oms_stand_in_line(const Store *store, Queue queue, const char *first, const char *second);

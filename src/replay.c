@@ -1,11 +1,13 @@
 /*
  * replay.c
- *	  Telling that a movement, or a payment's transaction, was recorded before.
+ *	  Telling that a movement, what is on its way, or a payment's transaction was
+ *	  recorded before.
  *
- * Reached from movement.c and payment.c, BEFORE a row with a reference is
- * written.  The question is the unique index's own: is the same
- * (external_ref, kind, sku, location) there, or (payment_id, kind, outcome,
- * gateway_ref), committed, ours, or about to be?  So it is asked in the same
+ * Reached from movement.c, inbound.c and payment.c, BEFORE a row with a
+ * reference is written.  The question is the unique index's own: is the same
+ * (external_ref, kind, sku, location) there, or (ref, sku, location,
+ * from_location), or (payment_id, kind, outcome, gateway_ref), committed, ours,
+ * or about to be?  So it is asked in the same
  * way, with a dirty snapshot, which sees rows of this very statement and tells
  * which transaction to wait for.  A snapshot of any other kind would miss
  * those, and the insert fail on the index.
@@ -22,15 +24,16 @@
 #include "executor/tuptable.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
+#include "inbound.h"
 #include "oms.h"
 #include "payment.h"
+#include "rows.h"
 #include "stock.h"
 #include "transition.h"
 
@@ -45,20 +48,25 @@ typedef struct ReplayLog
 		const char *name;
 		Oid			type;		/* text or uuid */
 	}			keys[KEYS];
-	const char *column;			/* what must agree as well */
-	Oid			type;
+	bool		last_may_be_null;	/* and NULL is like any other value */
 } ReplayLog;
 
 static const ReplayLog movements = {
 	"stock_movements_replay",
 	{{"external_ref", TEXTOID}, {"kind", TEXTOID}, {"sku", TEXTOID}, {"location", TEXTOID}},
-	"quantity", INT8OID
+	false
+};
+
+static const ReplayLog inbounds = {
+	"inbound_replay",
+	{{"ref", TEXTOID}, {"sku", TEXTOID}, {"location", TEXTOID}, {"from_location", TEXTOID}},
+	true
 };
 
 static const ReplayLog transactions = {
 	"payment_transactions_replay",
 	{{"payment_id", UUIDOID}, {"kind", TEXTOID}, {"outcome", TEXTOID}, {"gateway_ref", TEXTOID}},
-	"amount", NUMERICOID
+	false
 };
 
 /*
@@ -74,26 +82,31 @@ fill_keys(TupleDesc tupdesc, HeapTuple row, const ReplayLog *log, ScanKey keys)
 		bool		isnull;
 		Datum		value = SPI_getbinval(row, tupdesc, oms_require_column(tupdesc, log->keys[i].name, log->keys[i].type), &isnull);
 
-		if (isnull)
+		if (isnull && !(log->last_may_be_null && i == KEYS - 1))
 			return false;
-		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, log->keys[i].type,
-							   is_text ? C_COLLATION_OID : InvalidOid, is_text ? F_TEXTEQ : F_UUID_EQ, value);
+		if (isnull)
+			ScanKeyEntryInitialize(&keys[i], SK_ISNULL | SK_SEARCHNULL, i + 1, InvalidStrategy, InvalidOid, InvalidOid,
+								   InvalidOid, (Datum) 0);
+		else
+			ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, log->keys[i].type,
+								   is_text ? C_COLLATION_OID : InvalidOid, is_text ? F_TEXTEQ : F_UUID_EQ, value);
 	}
 	return true;
 }
 
 /*
- * look scans once.  Returns true with the column's value where the row is there;
- * false otherwise, with the transaction to wait for where one is writing it.
+ * look scans once.  Returns the row where it is there; NULL otherwise, with the
+ * transaction to wait for where one is writing it.
  */
-static bool
-look(Relation rel, Relation index, ScanKey keys, int column, Datum *value, TransactionId *writer)
+static HeapTuple
+look(Relation rel, Relation index, ScanKey keys, TransactionId *writer)
 {
 	SnapshotData dirty;
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	IndexScanDesc scan;
-	bool		found;
+	HeapTuple	row = NULL;
 
+	*writer = InvalidTransactionId;
 	InitDirtySnapshot(dirty);
 #if PG_VERSION_NUM >= 180000
 	scan = index_beginscan(rel, index, &dirty, NULL, KEYS, 0);
@@ -101,67 +114,120 @@ look(Relation rel, Relation index, ScanKey keys, int column, Datum *value, Trans
 	scan = index_beginscan(rel, index, &dirty, KEYS, 0);
 #endif
 	index_rescan(scan, keys, KEYS, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
-	*writer = found ? dirty.xmin : InvalidTransactionId;
-	if (found)
+	if (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), column - 1);
-		bool		isnull;
-
-		*value = datumCopy(slot_getattr(slot, column, &isnull), attribute->attbyval, attribute->attlen);
+		*writer = dirty.xmin;
+		if (!TransactionIdIsValid(*writer))
+			row = ExecCopySlotHeapTuple(slot);
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-	return found && !TransactionIdIsValid(*writer);
+	return row;
 }
 
 /*
- * find tells whether a row is in its log already, and what the column says there
- * and in the row.
+ * find returns the row that is in its log already, or NULL.
  */
-static bool
-find(Store *store, TriggerData *trigger, HeapTuple row, const ReplayLog *log, ScanKey keys, Datum *there, Datum *wanted)
+static HeapTuple
+find(Store *store, TriggerData *trigger, const ReplayLog *log)
 {
-	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
-	int			column = oms_require_column(tupdesc, log->column, log->type);
 	Oid			index_oid = get_relname_relid(log->index, store->namespace_oid);
+	ScanKeyData keys[KEYS];
 	Relation	index;
 	TransactionId writer;
-	bool		found;
-	bool		isnull;
+	HeapTuple	row;
 
-	*wanted = SPI_getbinval(row, tupdesc, column, &isnull);
-	if (!OidIsValid(index_oid) || isnull || !fill_keys(tupdesc, row, log, keys))
-		return false;
+	if (!OidIsValid(index_oid) || !fill_keys(RelationGetDescr(trigger->tg_relation), trigger->tg_trigtuple, log, keys))
+		return NULL;
 	index = index_open(index_oid, AccessShareLock);
-	while (!(found = look(trigger->tg_relation, index, keys, column, there, &writer)) &&
-		   TransactionIdIsValid(writer))
+	while (!(row = look(trigger->tg_relation, index, keys, &writer)) && TransactionIdIsValid(writer))
 		XactLockTableWait(writer, trigger->tg_relation, NULL, XLTW_InsertIndex);
 	index_close(index, AccessShareLock);
-	return found;
+	return row;
+}
+
+/*
+ * field returns a column of a row.
+ */
+static Datum
+field(TriggerData *trigger, HeapTuple row, const char *name, Oid type, bool *isnull)
+{
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+
+	return SPI_getbinval(row, tupdesc, oms_require_column(tupdesc, name, type), isnull);
+}
+
+/*
+ * text_field returns a column of the row that is to be written, as text.
+ */
+static char *
+text_field(TriggerData *trigger, const char *name)
+{
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+
+	return SPI_getvalue(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, name));
+}
+
+/*
+ * require_quantity raises OM007 where a reference was used for another quantity;
+ * that it is NULL is left to NOT NULL.
+ */
+static bool
+require_quantity(TriggerData *trigger, HeapTuple there, const char *ref, const char *what)
+{
+	bool		isnull;
+	int64		wanted = DatumGetInt64(field(trigger, trigger->tg_trigtuple, "quantity", INT8OID, &isnull));
+	bool		was_null;
+	int64		found = DatumGetInt64(field(trigger, there, "quantity", INT8OID, &was_null));
+
+	if (isnull || was_null)
+		return false;
+	if (wanted != found)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_REFERENCE_REUSED),
+				 errmsg("%s \"%s\" was used before, for a quantity of " INT64_FORMAT, ref, text_field(trigger, ref), found),
+				 errhint("The same %s may be sent again unchanged; another needs another reference.", what),
+				 errtable(trigger->tg_relation)));
+	return true;
 }
 
 /*
  * oms_is_replay tells whether a movement with an external_ref is there already;
- * the same reference for another quantity is OM007.
+ * the same reference for another quantity, or for another row of inbound, is
+ * OM007.
  */
 bool
 oms_is_replay(Store *store, TriggerData *trigger)
 {
-	ScanKeyData keys[KEYS];
-	Datum		there;
+	HeapTuple	there = find(store, trigger, &movements);
+	bool		isnull;
+	bool		was_null;
 	Datum		wanted;
+	Datum		found;
 
-	if (!find(store, trigger, trigger->tg_trigtuple, &movements, keys, &there, &wanted))
+	if (!there || !require_quantity(trigger, there, "external_ref", "movement"))
 		return false;
-	if (DatumGetInt64(there) != DatumGetInt64(wanted))
+	wanted = field(trigger, trigger->tg_trigtuple, "entity_id", UUIDOID, &isnull);
+	found = field(trigger, there, "entity_id", UUIDOID, &was_null);
+	if (!isnull && (was_null || oms_uuid_cmp(DatumGetUUIDP(wanted), DatumGetUUIDP(found)) != 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_REFERENCE_REUSED),
-				 errmsg("external_ref \"%s\" was used before, for a quantity of " INT64_FORMAT,
-						TextDatumGetCString(keys[0].sk_argument), DatumGetInt64(there)),
+				 errmsg("external_ref \"%s\" was used before, for another entity_id", text_field(trigger, "external_ref")),
 				 errhint("The same movement may be sent again unchanged; another needs another reference."),
 				 errtable(trigger->tg_relation)));
 	return true;
+}
+
+/*
+ * oms_is_inbound_replay tells so of a row of inbound with a ref; the same
+ * reference for another quantity is OM007.
+ */
+bool
+oms_is_inbound_replay(Store *store, TriggerData *trigger)
+{
+	HeapTuple	there = find(store, trigger, &inbounds);
+
+	return there && require_quantity(trigger, there, "ref", "row");
 }
 
 /*
@@ -171,18 +237,21 @@ oms_is_replay(Store *store, TriggerData *trigger)
 bool
 oms_is_payment_replay(Store *store, TriggerData *trigger)
 {
-	ScanKeyData keys[KEYS];
-	Datum		there;
-	Datum		wanted;
+	HeapTuple	there = find(store, trigger, &transactions);
+	bool		isnull;
+	bool		was_null;
+	Datum		wanted = field(trigger, trigger->tg_trigtuple, "amount", NUMERICOID, &isnull);
+	Datum		found;
 
-	if (!find(store, trigger, trigger->tg_trigtuple, &transactions, keys, &there, &wanted))
+	if (!there || isnull)
 		return false;
-	if (!DatumGetBool(DirectFunctionCall2(numeric_eq, there, wanted)))
+	found = field(trigger, there, "amount", NUMERICOID, &was_null);
+	if (was_null || !DatumGetBool(DirectFunctionCall2(numeric_eq, found, wanted)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_REFERENCE_REUSED),
-				 errmsg("gateway_ref \"%s\" was used before, for %s %s of %s", TextDatumGetCString(keys[3].sk_argument),
-						TextDatumGetCString(keys[1].sk_argument), TextDatumGetCString(keys[2].sk_argument),
-						DatumGetCString(DirectFunctionCall1(numeric_out, there))),
+				 errmsg("gateway_ref \"%s\" was used before, for %s %s of %s", text_field(trigger, "gateway_ref"),
+						text_field(trigger, "kind"), text_field(trigger, "outcome"),
+						was_null ? "nothing" : DatumGetCString(DirectFunctionCall1(numeric_out, found))),
 				 errhint("The same transaction may be sent again unchanged; another needs another reference."),
 				 errtable(trigger->tg_relation)));
 	return true;

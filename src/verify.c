@@ -59,6 +59,28 @@ static const Rule rules[] = {
 	{"the feed that last told of a SKU is in the log",
 		"SELECT i.location, i.sku FROM @.stock_feed_items i WHERE NOT EXISTS (SELECT FROM @.stock_feeds f WHERE f.location = i.location"
 	" AND f.ref = i.ref AND f.as_of = i.as_of AND f.sequence IS NOT DISTINCT FROM i.sequence)"},
+	{"what is on its way is counted by its movements",
+		"SELECT i.id, i.ref, i.sku FROM @.inbound i LEFT JOIN (SELECT m.entity_id, m.sku, m.location,"
+		" coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'transfer_out'), 0) AS gone,"
+		" coalesce(sum(m.quantity) FILTER (WHERE m.kind IN ('receipt', 'transfer_in', 'adjustment')), 0) AS come"
+		" FROM @.stock_movements m WHERE m.entity = 'inbound' GROUP BY m.entity_id, m.sku, m.location) here"
+		" ON here.entity_id = i.id AND here.sku = i.sku AND here.location = i.location"
+		" LEFT JOIN (SELECT m.entity_id, m.sku, m.location,"
+		" coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'transfer_out'), 0) AS gone,"
+		" coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'transfer_in'), 0) AS come"
+		" FROM @.stock_movements m WHERE m.entity = 'inbound' GROUP BY m.entity_id, m.sku, m.location) there"
+		" ON there.entity_id = i.id AND there.sku = i.sku AND there.location = i.from_location"
+		" WHERE (i.sent, i.received, i.returned) IS DISTINCT FROM"
+		" (coalesce(there.gone, 0), coalesce(here.come, 0), coalesce(there.come, 0))"
+		" UNION ALL SELECT m.entity_id, m.external_ref, m.sku FROM @.stock_movements m WHERE m.entity = 'inbound'"
+		" AND NOT EXISTS (SELECT FROM @.inbound i WHERE i.id = m.entity_id AND i.sku = m.sku"
+	" AND m.location IN (i.location, i.from_location))"},
+	{"what is on its way has left, arrived or been given up as its status says",
+		"SELECT i.id, i.ref, i.status FROM @.inbound i WHERE (i.closed_at IS NOT NULL) <> (i.status IN ('received', 'canceled'))"
+		" OR i.from_location IS NOT NULL AND (i.sent_at IS NOT NULL) <> (i.sent > 0)"
+		" OR i.from_location IS NOT NULL AND i.status IN ('in_transit', 'received') AND i.sent = 0"
+		" OR i.status = 'expected' AND i.sent > 0 OR i.closed_at IS NULL AND i.outstanding = 0"
+	" OR i.status = 'canceled' AND i.sent > 0 AND i.sent <> i.received + i.returned + i.missing"},
 	{"units of a placed line are all accounted for",
 		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id WHERE o.placed_at IS NOT NULL"
 	" AND NOT l.expanded AND l.canceled + l.allocated + l.backordered + l.short + l.shipped <> l.quantity"},
@@ -299,7 +321,7 @@ static const Rule rules[] = {
 		"SELECT i.inhrelid::pg_catalog.regclass AS child, i.inhparent::pg_catalog.regclass AS parent FROM pg_catalog.pg_inherits i"
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
-		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
+		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
 	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
 };
 

@@ -21,6 +21,7 @@ INSERT INTO shop.skus (code, name) VALUES ('mug', 'Mug'), ('cup', 'Cup');
 INSERT INTO shop.skus (code, name, kind) VALUES ('set', 'Set', 'bundle');
 INSERT INTO shop.bundle_items (bundle, sku) VALUES ('set', 'mug');
 INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('mug', 'north', 'receipt', 100);
+INSERT INTO shop.inbound (sku, location, quantity) VALUES ('mug', 'north', 5);
 SELECT FROM shop.place_order('{"channel": "web", "currency": "EUR", "customer": {"code": "ada", "name": "Ada"}, "ship_to": {"city": "Ghent"}, "external_ref": "1",
 	"lines": [{"sku": "mug", "quantity": 5, "unit_price": 2}], "charges": [{"kind": "fee", "amount": 1}]}');
 INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR');
@@ -127,6 +128,14 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('stock_movements: UPDATE', $$UPDATE shop.stock_movements SET quantity = 1$$, '42501 42501 42501 42501 OM005'),
 ('stock_movements: DELETE', $$DELETE FROM shop.stock_movements$$, '42501 42501 42501 42501 OM005'),
 ('stock_movements: TRUNCATE', $$TRUNCATE shop.stock_movements$$, '42501 42501 42501 42501 OM005'),
+('inbound: SELECT', $$SELECT quantity FROM shop.inbound$$, '42501 ok ok ok ok'),
+('inbound: INSERT', $$INSERT INTO shop.inbound (sku, location, quantity, status) VALUES ('cup', 'north', 5, 'received')$$, '42501 42501 42501 ok ok'),
+('inbound: INSERT of engine columns', $$INSERT INTO shop.inbound (sku, location, quantity, received) VALUES ('cup', 'north', 5, 5)$$, '42501 42501 42501 42501 OM005'),
+('inbound: UPDATE of status', $$UPDATE shop.inbound SET status = 'received'$$, '42501 42501 42501 ok ok'),
+('inbound: UPDATE of engine columns', $$UPDATE shop.inbound SET received = 5$$, '42501 42501 42501 42501 OM005'),
+('inbound: UPDATE of fixed columns', $$UPDATE shop.inbound SET sku = 'cup'$$, '42501 42501 42501 42501 OM006'),
+('inbound: DELETE', $$DELETE FROM shop.inbound$$, '42501 42501 42501 42501 OM006'),
+('inbound: TRUNCATE', $$TRUNCATE shop.inbound$$, '42501 42501 42501 42501 OM006'),
 ('stock_feeds: SELECT', $$SELECT ref, as_of FROM shop.stock_feeds$$, '42501 ok ok ok ok'),
 ('stock_feeds: INSERT', $$INSERT INTO shop.stock_feeds (location, ref) VALUES ('north', '1')$$, '42501 42501 42501 42501 OM005'),
 ('stock_feeds: UPDATE', $$UPDATE shop.stock_feeds SET as_of = now()$$, '42501 42501 42501 42501 OM005'),
@@ -214,6 +223,9 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('oms.split_fulfillment', $$SELECT oms.split_fulfillment('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT fulfillment_id AS id FROM shop_ids) f$$, '42501 42501 ok ok ok'),
 ('oms.replace_workflow', $$SELECT oms.replace_workflow('shop', 'counter', definition || 'open -> void do release; final void', '{"rejected": "void"}') FROM shop.workflows WHERE name = 'counter'$$, '42501 42501 42501 ok ok'),
 ('oms.next_moves', $$SELECT FROM oms.next_moves('shop', 'order', (SELECT order_id FROM shop_ids LIMIT 1))$$, '42501 ok ok ok ok'),
+('oms.receive_inbound', $$SELECT oms.receive_inbound('shop', (SELECT id FROM shop.inbound LIMIT 1), 2)$$, '42501 42501 42501 ok ok'),
+('oms.availability', $$SELECT FROM oms.availability('shop', '{mug}', 'web')$$, '42501 ok ok ok ok'),
+('oms.available_to_promise', $$SELECT oms.available_to_promise('shop', 'mug', 200)$$, '42501 ok ok ok ok'),
 ('oms.tick', $$SELECT oms.tick('shop')$$, '42501 42501 ok ok ok'),
 ('oms.set_stock', $$SELECT oms.set_stock('shop', '{"ref": "1", "location": "north", "sequence": 1, "basis": "sellable", "items": [{"sku": "mug", "quantity": 7}]}')$$, '42501 42501 42501 ok ok'),
 ('oms.repair_store', $$SELECT oms.repair_store('shop')$$, '42501 42501 42501 42501 ok'),

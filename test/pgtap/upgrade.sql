@@ -66,7 +66,7 @@ SELECT set_eq($$
 	WHERE x.classid NOT IN ('pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass) $$,
 	$$ SELECT 'trigger ' || name || ' on shop.' || relation FROM oms.layout_triggers()
 		UNION ALL SELECT 'default shop.' || relation || '.' || attribute FROM oms.layout_column_defaults()
-		UNION ALL VALUES ('column shop.workflows.compiled'), ('default shop.workflows.compiled'), ('view shop.workflow_paths'), ('view shop.workflow_conformance') $$,
+		UNION ALL VALUES ('column shop.workflows.compiled'), ('default shop.workflows.compiled'), ('view shop.workflow_paths'), ('view shop.workflow_conformance'), ('view shop.availability') $$,
 	'what DROP EXTENSION CASCADE takes from a store is what the lists say');
 
 -- ---- one thing after another gets lost

@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use FindBin;
+use List::Util 'shuffle';
 use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
@@ -113,6 +114,23 @@ my %action = (
 		} 1 .. pick(1, 1, 1, 3);
 		return "INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES $rows";
 	},
+	transfer => sub {
+		my $rows = join ', ', map {
+			my ($from, $to) = shuffle(@locations);
+			"('@{[ pick(@skus) ]}', '$to', '$from', @{[ 1 + int rand 5 ]}, '@{[ pick('expected', 'in_transit', 'in_transit', 'received') ]}')"
+		} 1 .. pick(1, 2, 5);
+		return "INSERT INTO shop.inbound (sku, location, from_location, quantity, status) VALUES $rows";
+	},
+	delivery => sub {
+		my $rows = join ', ', map { "('@{[ pick(@skus) ]}', '@{[ pick(@locations) ]}', @{[ 1 + int rand 10 ]})" } 1 .. pick(1, 3);
+		return "INSERT INTO shop.inbound (sku, location, quantity) VALUES $rows";
+	},
+	arrive => sub {
+		my $row = some('inbound', 'closed_at IS NULL');
+		return "SELECT oms.receive_inbound('shop', $row, @{[ pick('NULL', 1 + int rand 5) ]}) WHERE EXISTS (SELECT FROM shop.inbound WHERE closed_at IS NULL)"
+		  if rand() < 0.4;
+		return "UPDATE shop.inbound SET status = '@{[ pick('in_transit', 'received', 'received', 'canceled') ]}' WHERE id = $row";
+	},
 	hold => sub {
 		return "INSERT INTO shop.order_holds (order_id, kind) SELECT id, 'fraud' FROM shop.orders WHERE id = "
 		  . some('orders', "status IN ('draft', 'placed', 'confirmed')");
@@ -130,7 +148,7 @@ my %action = (
 		return "UPDATE shop.workflows SET description = clock_timestamp()::text WHERE name = '@{[ pick('ship', 'standard') ]}'";
 	});
 my %weight = (place => 8, draft => 2, line => 1, place_drafts => 2, cancel => 2, cancel_lines => 3, ship => 4, step => 3,
-	reject => 3, split => 3, movement => 6, hold => 1, release_hold => 3, notes => 1, delete_draft => 0.3, workflow => 0.2);
+	reject => 3, split => 3, movement => 6, transfer => 3, delivery => 1, arrive => 5, hold => 1, release_hold => 3, notes => 1, delete_draft => 0.3, workflow => 0.2);
 my @wheel = map { ($_) x (10 * $weight{$_}) } sort keys %action;
 
 my %done;    # action => SQLSTATE => how often

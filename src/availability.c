@@ -1,0 +1,196 @@
+/*
+ * availability.c
+ *	  oms.availability: what there is of SKUs, and what could be sold now.
+ *
+ * It only reads, as the caller and in the snapshot of the calling statement.
+ * Where units may come from is what walk.c plans by: active locations whose
+ * stock is counted, partners' alone where the method is theirs, or the one
+ * location that is asked about.  What keeps its own books has no limit.
+ *
+ * The query is one kept plan: a shop asks this for every page it shows.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "availability.h"
+#include "oms.h"
+#include "plan.h"
+
+PG_FUNCTION_INFO_V1(oms_availability);
+
+static const StoreQuery read_channel = {
+	"SELECT c.active, c.default_method FROM @.channels c WHERE c.code" EQ "$1", 1, {TEXTOID}
+};
+
+static const StoreQuery read_location = {
+	"SELECT l.active, l.tracked FROM @.locations l WHERE l.code" EQ "$1", 1, {TEXTOID}
+};
+
+/* $1 skus, $2 the channel's method, $3 the location */
+static const StoreQuery read_availability = {
+	"SELECT w.sku, k.active, k.tracked, COALESCE(m.by_partner AND $3 IS NULL, false), t.on_hand, t.reserved, 0::pg_catalog.int8, t.safety_stock,"
+	" CASE WHEN m.by_partner AND $3 IS NULL THEN t.from_partners ELSE t.available END,"
+	" (SELECT pg_catalog.min(i.expected_at) FROM @.inbound i WHERE i.sku" EQ "w.sku AND " IS_COMING
+	" AND ($3 IS NULL OR i.location" EQ "$3)),"
+	" COALESCE(m.by_partner AND $3 IS NULL AND EXISTS (SELECT FROM @.locations l"
+	" WHERE l.active AND NOT l.tracked AND " IS_PARTNER "), false)"
+	" FROM ROWS FROM (pg_catalog.unnest($1)) WITH ORDINALITY AS w(sku, place) LEFT JOIN @.skus k ON k.code" EQ "w.sku"
+	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(k.default_method, $2)"
+	" CROSS JOIN LATERAL (SELECT COALESCE(pg_catalog.sum(s.on_hand), 0)::pg_catalog.int8 AS on_hand,"
+	" COALESCE(pg_catalog.sum(s.reserved), 0)::pg_catalog.int8 AS reserved,"
+	" COALESCE(pg_catalog.sum(s.safety_stock), 0)::pg_catalog.int8 AS safety_stock,"
+	" COALESCE(pg_catalog.sum(s.available) FILTER (WHERE s.available" GT "0 AND l.active AND l.tracked), 0)::pg_catalog.int8 AS available,"
+	" COALESCE(pg_catalog.sum(s.available) FILTER (WHERE s.available" GT "0 AND l.active AND l.tracked AND " IS_PARTNER "),"
+	" 0)::pg_catalog.int8 AS from_partners"
+	" FROM @.stock s JOIN @.locations l ON l.code" EQ "s.location"
+	" WHERE s.sku" EQ "w.sku AND ($3 IS NULL OR s.location" EQ "$3)) t ORDER BY w.place",
+	3, {TEXTARRAYOID, TEXTOID, TEXTOID}
+};
+
+/* The columns of oms.availability. */
+enum
+{
+	SKU, ON_HAND, RESERVED, HELD, SAFETY_STOCK, AVAILABLE, BACKORDERABLE, NEXT_EXPECTED_AT, NCOLUMNS
+};
+
+static void put_answer(ReturnSetInfo *result, const Answer *answer);
+static void read_answer(uint64 row, const Question *question, Answer *answer);
+
+/*
+ * oms_availability is oms.availability(store, skus, channel, location).
+ */
+Datum
+oms_availability(PG_FUNCTION_ARGS)
+{
+	Store	   *store = oms_store_argument(fcinfo, 2);
+	Question	question;
+	Answer	   *answers;
+	int			count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (array_contains_nulls(PG_GETARG_ARRAYTYPE_P(1)))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("skus must not contain null"),
+				 errhint("Leave it out.")));
+	oms_spi_begin();
+	oms_read_question(store, fcinfo, 2, &question);
+	answers = oms_ask(store, PG_GETARG_DATUM(1), &question, &count);
+	for (int i = 0; i < count; i++)
+		put_answer((ReturnSetInfo *) fcinfo->resultinfo, &answers[i]);
+	oms_spi_end();
+	return (Datum) 0;
+}
+
+/*
+ * put_answer adds a row to the result.
+ */
+static void
+put_answer(ReturnSetInfo *result, const Answer *answer)
+{
+	Datum		values[NCOLUMNS];
+	bool		nulls[NCOLUMNS] = {false};
+
+	values[SKU] = CStringGetTextDatum(answer->sku);
+	values[ON_HAND] = Int64GetDatum(answer->on_hand);
+	values[RESERVED] = Int64GetDatum(answer->reserved);
+	values[HELD] = Int64GetDatum(answer->held);
+	values[SAFETY_STOCK] = Int64GetDatum(answer->safety_stock);
+	nulls[AVAILABLE] = answer->is_unlimited && !answer->is_closed;
+	values[AVAILABLE] = Int64GetDatum(answer->is_closed ? 0 : answer->available);
+	values[BACKORDERABLE] = Int64GetDatum(answer->backorderable);
+	nulls[NEXT_EXPECTED_AT] = !answer->is_coming;
+	values[NEXT_EXPECTED_AT] = TimestampTzGetDatum(answer->next_expected_at);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * refuse_unknown says that there is no such code.
+ */
+static void
+refuse_unknown(const char *what, const char *code)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown %s \"%s\"", what, oms_clip(code)),
+			 errhint("Table %ss lists those that there are.", what)));
+}
+
+/*
+ * oms_read_question reads the arguments channel and location, of which the first is
+ * so many-th.
+ */
+void
+oms_read_question(Store *store, FunctionCallInfo fcinfo, int first, Question *question)
+{
+	memset(question, 0, sizeof(Question));
+	if (!PG_ARGISNULL(first))
+	{
+		bool		isnull;
+
+		if (oms_run_reading(store, &read_channel, &fcinfo->args[first].value) == 0)
+			refuse_unknown("channel", TextDatumGetCString(fcinfo->args[first].value));
+		question->is_closed = !oms_column_bool(0, 1);
+		question->method = oms_column(0, 2, TEXTOID, &isnull);
+		question->has_method = !isnull;
+	}
+	if (!PG_ARGISNULL(first + 1))
+	{
+		question->has_location = true;
+		question->location = fcinfo->args[first + 1].value;
+		if (oms_run_reading(store, &read_location, &question->location) == 0)
+			refuse_unknown("location", TextDatumGetCString(question->location));
+		question->is_closed |= !oms_column_bool(0, 1);
+		question->is_unlimited = !oms_column_bool(0, 2);
+	}
+}
+
+/*
+ * oms_ask reads what there is of SKUs, an answer each, in their order.
+ */
+Answer *
+oms_ask(Store *store, Datum skus, const Question *question, int *count)
+{
+	char		nulls[] = {' ', question->has_method ? ' ' : 'n', question->has_location ? ' ' : 'n', '\0'};
+	uint64		found = oms_run_reading_nulls(store, &read_availability, (Datum[]) {
+		skus, question->method, question->location
+	}, nulls);
+	Answer	   *answers = palloc_extended(Max(1, found) * sizeof(Answer), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (uint64 i = 0; i < found; i++)
+		read_answer(i, question, &answers[i]);
+	*count = (int) found;
+	return answers;
+}
+
+/*
+ * read_answer reads a row of it; a SKU that does not exist is refused.
+ */
+static void
+read_answer(uint64 row, const Question *question, Answer *answer)
+{
+	bool		isnull;
+
+	answer->sku = oms_column_name(row, 1);
+	if (oms_column_is_null(row, 2))
+		refuse_unknown("sku", answer->sku);
+	answer->is_closed = question->is_closed || !oms_column_bool(row, 2);
+
+	/*
+	 * a partner that keeps its own books has all that a method of partners
+	 * wants
+	 */
+	answer->is_unlimited = question->is_unlimited || !oms_column_bool(row, 3) || oms_column_bool(row, 11);
+	answer->by_partner = oms_column_bool(row, 4);
+	answer->on_hand = oms_column_int64(row, 5);
+	answer->reserved = oms_column_int64(row, 6);
+	answer->held = oms_column_int64(row, 7);
+	answer->safety_stock = oms_column_int64(row, 8);
+	answer->available = oms_column_int64(row, 9);
+	answer->next_expected_at = DatumGetTimestampTz(oms_column(row, 10, TIMESTAMPTZOID, &isnull));
+	answer->is_coming = !isnull;
+}
