@@ -86,6 +86,7 @@ OBJS = $(patsubst %,src/%.o, \
 	direct \
 	making \
 	walk \
+	backorder \
 	stock \
 	movement \
 	replay \
@@ -120,6 +121,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	lifecycle \
 	reference \
 	stock \
+	backorders \
 	inbound \
 	feed \
 	orders \

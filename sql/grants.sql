@@ -64,6 +64,9 @@ BEGIN
 			('manager', 'INSERT', 'inbound', 'sent received returned sent_at closed_at revision'),
 			('manager', 'UPDATE', 'inbound', 'id ref sku location from_location sent received returned created_at sent_at
 				closed_at revision'),
+			('manager', 'INSERT', 'backorder_policies', 'backordered revision'),
+			('manager', 'UPDATE', 'backorder_policies', 'id sku backordered revision'),
+			('manager', 'DELETE', 'backorder_policies', NULL),
 			('manager', 'INSERT', 'workflows', 'revision'),
 			('manager', 'UPDATE', 'workflows', 'name entity revision'),
 			('manager', 'DELETE', 'workflows', NULL),
@@ -92,4 +95,4 @@ BEGIN
 	END LOOP;
 END
 $function$;
-COMMENT ON FUNCTION oms.grant_store(text, text, text) IS 'Grants a role what its level does with a store: reader reads everything; clerk also inserts orders and what belongs to them, payments too, and moves orders and fulfillments; manager also inserts stock movements and what is on its way, and edits safety_stock, reference data and workflows. Nobody gets what the engine keeps. Repeat it after adding tables or columns. The store''s owner alone may call it. Errors: OM010 no such store, 22023 another level, 42501 not the owner, 42704 no such role';
+COMMENT ON FUNCTION oms.grant_store(text, text, text) IS 'Grants a role what its level does with a store: reader reads everything; clerk also inserts orders and what belongs to them, payments too, and moves orders and fulfillments; manager also inserts stock movements and what is on its way, and edits safety_stock, backorder policies, reference data and workflows. Nobody gets what the engine keeps. Repeat it after adding tables or columns. The store''s owner alone may call it. Errors: OM010 no such store, 22023 another level, 42501 not the owner, 42704 no such role';

@@ -32,7 +32,7 @@ LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_next_moves';
 COMMENT ON FUNCTION oms.next_moves(text, text, uuid) IS 'For each state that a move leads to from where an order or fulfillment (entity) is: whether an UPDATE of status by the caller would succeed now, and if not with which message it would fail. Writes and locks nothing. Errors: 22023 another entity, OM012 no such row, OM010 no such store';
 
-CREATE FUNCTION oms.tick(store text, max_rows bigint DEFAULT 1000, OUT holds_released bigint, OUT moves bigint)
+CREATE FUNCTION oms.tick(store text, max_rows bigint DEFAULT 1000, OUT holds_released bigint, OUT orders_filled bigint, OUT moves bigint)
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_tick';
-COMMENT ON FUNCTION oms.tick(text, bigint) IS 'Does what has become due without a statement to do it in: releases holds whose expires_at has passed, then makes automatic moves that are open, first of orders, then of fulfillments, each of at most max_rows rows. holds_released are holds of orders that ended, moves all moves that were made, those that the end of holds brought about too. Several may run at once. A row that fails is passed over with a WARNING. Needs UPDATE of status on orders and fulfillments. Errors: 22023 max_rows below 1, OM010 no such store';
+COMMENT ON FUNCTION oms.tick(text, bigint) IS 'Does what has become due without a statement to do it in: releases holds whose expires_at has passed, gives orders units that they wait for and that have become free, then makes automatic moves that are open, first of orders, then of fulfillments, each of at most max_rows rows. holds_released are holds of orders that ended, orders_filled orders that were given units, moves all moves that were made, those that the end of holds and the units brought about too. Several may run at once. A row that fails is passed over with a WARNING. Needs UPDATE of status on orders and fulfillments. Errors: 22023 max_rows below 1, OM010 no such store';

@@ -96,7 +96,7 @@ BEGIN
 	COMMENT ON COLUMN orders.units IS 'Units ordered, the sum of its lines'' quantity, of bundles that of their components once placed; kept by the engine';
 	COMMENT ON COLUMN orders.units_canceled IS 'Units canceled, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_allocated IS 'Units that fulfillments hold, the sum over its lines; kept by the engine';
-	COMMENT ON COLUMN orders.units_backordered IS 'Units sold for later, the sum over its lines; kept by the engine, 0 as long as there are no backorder policies';
+	COMMENT ON COLUMN orders.units_backordered IS 'Units sold for later, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_short IS 'Units owed without stock, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_shipped IS 'Units that have left, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_delivered IS 'Units of those that the customer has, the sum over its lines; kept by the engine';
@@ -145,7 +145,7 @@ BEGIN
 		shipped bigint NOT NULL DEFAULT 0,
 		delivered bigint NOT NULL DEFAULT 0,
 		returned bigint NOT NULL DEFAULT 0,
-		backorder_policy_id uuid,
+		backorder_policy_id uuid REFERENCES backorder_policies,
 		expanded boolean NOT NULL DEFAULT false,
 		per_kit bigint CHECK (per_kit > 0),
 		attributes jsonb NOT NULL DEFAULT '{}',
@@ -158,7 +158,9 @@ BEGIN
 		CHECK (NOT expanded OR canceled + allocated + backordered + short + shipped = 0)
 	) WITH (fillfactor = 80);
 	CREATE INDEX ON order_lines (sku);
-	CREATE INDEX order_lines_short ON order_lines (sku) WHERE short > 0;
+	-- those who wait for units: the predicate is written in fill.c too
+	CREATE INDEX order_lines_waiting ON order_lines (sku) WHERE backordered + short > 0;
+	CREATE INDEX ON order_lines (backorder_policy_id) WHERE backorder_policy_id IS NOT NULL;
 	CREATE INDEX ON order_lines (parent_line_id) WHERE parent_line_id IS NOT NULL;
 	CREATE INDEX ON order_lines (source_line_id) WHERE source_line_id IS NOT NULL;
 	CREATE INDEX ON order_lines (method) WHERE method IS NOT NULL;
@@ -185,12 +187,12 @@ BEGIN
 	COMMENT ON COLUMN order_lines.ship_group IS 'Lines of an order with the same word are sourced together where they go the same way, and guard group_complete keeps their fulfillments back while a unit of any is backordered or short; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.canceled IS 'Units that will not be sent; kept by the engine';
 	COMMENT ON COLUMN order_lines.allocated IS 'Units that fulfillments with stock_state reserved carry; kept by the engine';
-	COMMENT ON COLUMN order_lines.backordered IS 'Units sold under a backorder policy; kept by the engine, 0 as long as there are none';
+	COMMENT ON COLUMN order_lines.backordered IS 'Units sold without stock under backorder_policy_id, which still wait for it; kept by the engine';
 	COMMENT ON COLUMN order_lines.short IS 'Units owed without stock: the order was placed with if_short hold, or its units could not be sourced anew; kept by the engine';
 	COMMENT ON COLUMN order_lines.shipped IS 'Units that have left (action issue), never less again; kept by the engine';
 	COMMENT ON COLUMN order_lines.delivered IS 'Units of those shipped that the customer has (action deliver); kept by the engine';
 	COMMENT ON COLUMN order_lines.returned IS 'Units of those shipped that came back (action restock); kept by the engine';
-	COMMENT ON COLUMN order_lines.backorder_policy_id IS 'The policy that its backordered units were sold under; NULL as long as there are none; kept by the engine';
+	COMMENT ON COLUMN order_lines.backorder_policy_id IS 'The policy that units of it were sold under without stock, also once they have got some; NULL: none were; kept by the engine';
 	COMMENT ON COLUMN order_lines.expanded IS 'true: the line of a bundle in a placed order. Its components'' lines, whose parent_line_id is this one, count instead of it: it is in no total, and its own counters stay 0; kept by the engine';
 	COMMENT ON COLUMN order_lines.per_kit IS 'Of a component''s line: units in one kit, as they were when the order was placed; NULL: the line is no component''s; kept by the engine';
 	COMMENT ON COLUMN order_lines.attributes IS 'Whatever else people want to note, a JSON object, at any time; the engine does not read it';
@@ -261,12 +263,12 @@ BEGIN
 	COMMENT ON COLUMN order_events.order_id IS 'The order it happened to; no foreign key, the events of a deleted draft stay';
 	COMMENT ON COLUMN order_events.entity IS 'What it happened to: order, order_line, fulfillment or payment';
 	COMMENT ON COLUMN order_events.entity_id IS 'Which of those: its id';
-	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none); canceled_units; expanded (a bundle''s line became lines of its components); held, unheld; filled (short units got stock); edited (people changed columns of an order or fulfillment); imported (came in as it was, by oms.begin_import); payment (a transaction was recorded)';
+	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none, short or backordered); canceled_units; expanded (a bundle''s line became lines of its components); held, unheld; filled (such units got stock); edited (people changed columns of an order or fulfillment); imported (came in as it was, by oms.begin_import); payment (a transaction was recorded)';
 	COMMENT ON COLUMN order_events.from_status IS 'What status was before, of moved';
 	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created, moved and imported';
 	COMMENT ON COLUMN order_events.reason IS 'Of created, moved and imported the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
 	COMMENT ON COLUMN order_events.actor IS 'Who did it: setting oms.actor, else the user';
-	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; shorted, canceled_units {line, quantity}; expanded {line, quantity, components: how many lines}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}; moved by oms.replace_workflow {workflow: name}, otherwise NULL';
+	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; canceled_units {line, quantity}; shorted, filled {line, quantity}, of backordered units also policy: id; expanded {line, quantity, components: how many lines}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}; moved by oms.replace_workflow {workflow: name}, otherwise NULL';
 	COMMENT ON SEQUENCE order_events_id_seq IS 'Numbers the events';
 END
 $layout$;

@@ -23,6 +23,7 @@ BEGIN
 	PERFORM set_config('search_path', format('%I, pg_temp', store), true);
 	PERFORM oms.layout_reference();
 	PERFORM oms.layout_stock();
+	PERFORM oms.layout_backorders();
 	PERFORM oms.layout_inbound();
 	PERFORM oms.layout_feeds();
 	PERFORM oms.layout_orders();
@@ -31,6 +32,7 @@ BEGIN
 	PERFORM oms.layout_bundles();
 	PERFORM oms.layout_repair_log();
 	PERFORM oms.layout_views();
+	PERFORM oms.layout_backorders_views();
 	PERFORM oms.layout_repair(store);
 	PERFORM oms.layout_defaults();
 	RAISE NOTICE 'store % is ready', quote_ident(store) USING

@@ -10,6 +10,7 @@ AS $layout$
 SELECT * FROM oms.layout_reference_triggers()
 UNION ALL SELECT * FROM oms.layout_stock_triggers()
 UNION ALL SELECT * FROM oms.layout_feeds_triggers()
+UNION ALL SELECT * FROM oms.layout_backorders_triggers()
 UNION ALL SELECT * FROM oms.layout_inbound_triggers()
 UNION ALL SELECT * FROM oms.layout_orders_triggers()
 UNION ALL SELECT * FROM oms.layout_fulfillments_triggers()
@@ -26,6 +27,7 @@ AS $layout$
 VALUES
 	('customers', 'id', 'oms.uuid7()'),
 	('addresses', 'id', 'oms.uuid7()'),
+	('backorder_policies', 'id', 'oms.uuid7()'),
 	('orders', 'id', 'oms.uuid7()'),
 	('order_lines', 'id', 'oms.uuid7()'),
 	('order_charges', 'id', 'oms.uuid7()'),

@@ -33,9 +33,10 @@ BEGIN
 		l.sku, s.name AS sku_name, coalesce(l.method, s.default_method, c.default_method) AS method, l.quantity,
 		l.canceled, l.allocated, l.backordered, l.short, l.shipped, l.delivered, l.returned, l.unit_price,
 		l.quantity * l.unit_price - l.discount - CASE WHEN o.tax_included THEN l.tax ELSE 0 END AS net_amount, l.tax,
-		o.currency::text AS currency, (SELECT b.sku FROM order_lines b WHERE b.id = l.parent_line_id AND l.per_kit IS NOT NULL) AS bundle
+		o.currency::text AS currency, (SELECT b.sku FROM order_lines b WHERE b.id = l.parent_line_id AND l.per_kit IS NOT NULL) AS bundle,
+		CASE WHEN l.backordered > 0 THEN p.expected_at END AS expected_at
 	FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN skus s ON s.code = l.sku
-		JOIN channels c ON c.code = o.channel
+		JOIN channels c ON c.code = o.channel LEFT JOIN backorder_policies p ON p.id = l.backorder_policy_id
 	WHERE NOT l.expanded;
 	COMMENT ON VIEW order_line_facts IS 'One row an order line; basis: the order date. Of bundles in placed orders the components, which carry the units and the money; see bundle_lines for what the customer ordered';
 	COMMENT ON COLUMN order_line_facts.order_line_id IS 'order_lines.id';
@@ -60,6 +61,7 @@ BEGIN
 	COMMENT ON COLUMN order_line_facts.tax IS 'Money, the tax on net_amount';
 	COMMENT ON COLUMN order_line_facts.currency IS 'ISO 4217 code of unit_price, net_amount and tax';
 	COMMENT ON COLUMN order_line_facts.bundle IS 'Code of the bundle that it was sold in, whose price it carries a part of; NULL: it was sold by itself';
+	COMMENT ON COLUMN order_line_facts.expected_at IS 'When the policy of its backordered units says now that they come; NULL: none wait, or nobody knows';
 
 	CREATE VIEW fulfillment_facts WITH (security_invoker = true) AS
 	SELECT f.id::text AS fulfillment_id, f.number, o.number AS order_number, f.location, f.pickup_location, f.method, f.status,

@@ -58,7 +58,7 @@ VALUES
 		pg_catalog.format('SELECT * FROM oms.next_moves(%L, entity, id)', store),
 		'oms.next_moves on this store: where an order or fulfillment can go now, and why not elsewhere'),
 	('tick(bigint)',
-		'tick(max_rows bigint DEFAULT 1000, OUT holds_released bigint, OUT moves bigint)',
+		'tick(max_rows bigint DEFAULT 1000, OUT holds_released bigint, OUT orders_filled bigint, OUT moves bigint)',
 		pg_catalog.format('SELECT * FROM oms.tick(%L, max_rows)', store),
 		'oms.tick on this store: ends holds that expired, makes automatic moves that are open; returns how many of each'),
 	('to_mermaid(text)',

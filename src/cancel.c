@@ -72,6 +72,8 @@ typedef struct LineCancel
 	bool		has_parent;
 	pg_uuid_t	parent_id;
 	bool		is_warranty;	/* of the parent, and of no kit */
+	int64		from_short;		/* of what is canceled */
+	int64		from_backordered;
 } LineCancel;
 
 /* A line of a fulfillment that units may be taken from. */
@@ -88,6 +90,7 @@ typedef struct Source
 } Source;
 
 static LineCancel *choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count);
+static void choose_waiting(LineCancel *lines, int count);
 static int64 cancel_waiting(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count,
 							const char *reason);
 static int64 cancel_allocated(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count,
@@ -130,8 +133,10 @@ oms_cancel_lines(PG_FUNCTION_ARGS)
 				 errhint("Change or delete its lines instead.")));
 
 	lines = choose_lines(store, order_id, PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2), &count);
-	canceled = cancel_waiting(store, order_id, lines, count, reason);
-	canceled += cancel_allocated(store, order_id, lines, count, reason);
+	choose_waiting(lines, count);
+	/* gives stock back, which is locked before policies */
+	canceled = cancel_allocated(store, order_id, lines, count, reason);
+	canceled += cancel_waiting(store, order_id, lines, count, reason);
 	if (orders->orders[0].units_short > 0 && orders->orders[0].open_holds > 0)
 		oms_release_stock_holds(store, ids);
 	oms_leave_owner(&scope);
@@ -297,7 +302,21 @@ choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count)
 }
 
 /*
- * cancel_waiting cancels units that have no stock, and says how many.
+ * choose_waiting has units that have no stock canceled first.
+ */
+static void
+choose_waiting(LineCancel *lines, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		lines[i].from_short = Min(lines[i].wanted, lines[i].short_units);
+		lines[i].from_backordered = Min(lines[i].wanted - lines[i].from_short, lines[i].backordered);
+		lines[i].wanted -= lines[i].from_short + lines[i].from_backordered;
+	}
+}
+
+/*
+ * cancel_waiting cancels those, and says how many.
  */
 static int64
 cancel_waiting(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count, const char *reason)
@@ -308,17 +327,14 @@ cancel_waiting(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int c
 
 	for (int i = 0; i < count; i++)
 	{
-		int64		from_short = Min(lines[i].wanted, lines[i].short_units);
-		int64		from_backordered = Min(lines[i].wanted - from_short, lines[i].backordered);
 		UnitChange *change;
 
-		if (from_short + from_backordered == 0)
+		if (lines[i].from_short + lines[i].from_backordered == 0)
 			continue;
 		change = oms_unit_change(changes, order_id, &lines[i].id);
-		change->short_units = -from_short;
-		change->backordered = -from_backordered;
-		change->canceled = from_short + from_backordered;
-		lines[i].wanted -= change->canceled;
+		change->short_units = -lines[i].from_short;
+		change->backordered = -lines[i].from_backordered;
+		change->canceled = lines[i].from_short + lines[i].from_backordered;
 		canceled += change->canceled;
 		oms_event_add(events, order_id, "order_line", &lines[i].id, "canceled_units", NULL, NULL, reason,
 					  psprintf("{\"line\": " INT64_FORMAT ", \"quantity\": " INT64_FORMAT "}",

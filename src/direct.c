@@ -267,6 +267,7 @@ want(Direct *d)
 		if (address >= 0)
 			demand->ship_to = d->before.addresses[address];
 		demand->may_be_short = d->order.hold_if_short;
+		demand->may_be_backordered = true;
 	}
 	qsort(demands, nlines, sizeof(Demand), by_line_no);
 	d->sourcing.demands = demands;
@@ -290,7 +291,8 @@ reserve(Direct *d)
 		wanted.line_no = (int) d->doc->lines[i][LINE_LINE].integer;
 		d->demands[i] = bsearch(&wanted, d->sourcing.demands, count, sizeof(Demand), by_line_no);
 		d->order.units_allocated += d->demands[i]->found;
-		d->order.units_short += d->demands[i]->quantity - d->demands[i]->found;
+		d->order.units_backordered += d->demands[i]->backordered;
+		d->order.units_short += oms_lacking(d->demands[i]);
 	}
 	d->order.is_placed = true;
 	oms_source_events(&d->sourcing, true, d->events);

@@ -259,7 +259,7 @@ static void
 lock_waiting(Feed *feed)
 {
 	Array	   *skus = oms_array(TEXTOID, 8);
-	Array	   *units = oms_array(INT8OID, 8);
+	StockChanges *arriving = oms_stock_changes(8);
 
 	for (int i = 0; i < feed->count; i++)
 	{
@@ -269,10 +269,13 @@ lock_waiting(Feed *feed)
 		if (!item->is_changed || more <= 0)
 			continue;
 		oms_array_add_text(skus, item->sku);
-		oms_array_add_int64(units, more);
+		oms_stock_change(arriving, item->sku, feed->location)->on_hand = more;
 	}
 	if (skus->count > 0)
-		(void) oms_fill_lock(feed->store, skus, units, true);
+		{
+		oms_stock_merge(arriving);
+		(void) oms_fill_lock(feed->store, skus, arriving, true);
+	}
 }
 
 /*

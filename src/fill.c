@@ -1,12 +1,18 @@
 /*
  * fill.c
- *	  Giving units that have arrived to the orders that wait for them.
+ *	  Giving units that are there to the orders that wait for them.
  *
- * Reached from movement.c when a movement brings units.  Orders with short
- * lines are served by priority, then age.  They are locked before the stock
- * rows are, as everywhere; a movement that the engine itself writes (a return)
- * holds other orders already and passes over those that are busy, which the
- * next movement will serve.
+ * Reached from movement.c when a movement brings units, and from tick.c for
+ * those that have become free otherwise.  Short units come first, then
+ * backordered ones; within each the order's priority decides, then its age.  An
+ * order that must ship complete is given all that it waits for or nothing, so
+ * that it does not keep units that others could send.
+ *
+ * Orders are locked before stock rows are, as everywhere.  So the plan (walk.c)
+ * is made twice: on a snapshot, with what is about to arrive, to know which
+ * orders to lock, and then for these.  A movement that the engine itself writes
+ * (a return) holds other orders already, and tick shares its work with others:
+ * they pass over orders that are busy, which the next movement or tick serves.
  */
 #include "postgres.h"
 
@@ -21,37 +27,51 @@
 #include "sourcing.h"
 #include "units.h"
 
+#define MOST_SKUS 100			/* that tick looks at together */
+
+#define WAITS "l.backordered" PLUS "l.short" GT "0"
+
+static const StoreQuery find_waiting = {
+	"SELECT DISTINCT l.order_id FROM ROWS FROM (pg_catalog.unnest($1)) AS w(sku) JOIN @.order_lines l ON l.sku" EQ "w.sku"
+	" WHERE " WAITS,
+	1, {TEXTARRAYOID}
+};
+
+/* From one SKU to the next, however many lines wait for each. */
+#define NEXT_SKU(last) \
+	"SELECT l.sku FROM @.order_lines l WHERE " WAITS " AND l.sku" GT last " ORDER BY l.sku LIMIT 1"
+
+static const StoreQuery find_skus = {
+	"WITH RECURSIVE w AS ((" NEXT_SKU("$1") ") UNION ALL SELECT (" NEXT_SKU("w.sku") ") FROM w WHERE w.sku IS NOT NULL)"
+	" SELECT w.sku FROM w WHERE w.sku IS NOT NULL"
+	" AND EXISTS (SELECT FROM @.stock s WHERE s.sku" EQ "w.sku AND s.available" GT "0) LIMIT $2",
+	2, {TEXTOID, INT8OID}
+};
+
+static const StoreQuery lock_orders = {
+	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id FOR NO KEY UPDATE", 1, {UUIDARRAYOID}
+};
+
+static const StoreQuery lock_orders_at_hand = {
+	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id FOR NO KEY UPDATE SKIP LOCKED", 1, {UUIDARRAYOID}
+};
+
 /*
- * The orders that so many units of each SKU can serve, in the order in which
- * they are served: those before whom others wait for less than that.
+ * In the order in which they are served.  Of an order that must ship complete
+ * all is asked for, and together.
  */
-#define SERVABLE \
-	"(SELECT q.order_id FROM (SELECT l.order_id, l.sku, pg_catalog.sum(l.short) OVER (PARTITION BY l.sku" \
-	" ORDER BY o.priority, o.placed_at, o.id, l.line_no)" MINUS "l.short AS before" \
-	" FROM @.order_lines l JOIN @.orders o ON o.id" EQ "l.order_id WHERE l.sku" EQ "ANY ($1) AND l.short" GT "0) q" \
-	" JOIN ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS w(sku, units) ON w.sku" EQ "q.sku" \
-	" WHERE q.before" LT "(w.units" PLUS "COALESCE((SELECT pg_catalog.sum(s.available) FROM @.stock s" \
-	" WHERE s.sku" EQ "q.sku AND s.available" GT "0), 0)))"
-
-static const StoreQuery lock_waiting = {
-	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY " SERVABLE " ORDER BY o.id FOR NO KEY UPDATE OF o",
-	2, {TEXTARRAYOID, INT8ARRAYOID}
-};
-
-static const StoreQuery lock_waiting_at_hand = {
-	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY " SERVABLE " ORDER BY o.id FOR NO KEY UPDATE OF o SKIP LOCKED",
-	2, {TEXTARRAYOID, INT8ARRAYOID}
-};
-
 static const StoreQuery read_waiting = {
-	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.short, m.code, m.workflow, m.by_partner,"
-	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), o.number"
-	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.orders o ON o.id" EQ "w.id"
-	" JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
-	" JOIN @.channels c ON c.code" EQ "o.channel"
+	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, k.units, m.code, m.workflow, m.by_partner,"
+	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), o.number, k.is_backordered,"
+	" o.ship_complete, l.backorder_policy_id"
+	" FROM (SELECT DISTINCT u.id FROM ROWS FROM (pg_catalog.unnest($1)) AS u(id)) AS w JOIN @.orders o ON o.id" EQ "w.id"
+	" JOIN @.order_lines l ON l.order_id" EQ "o.id AND " WAITS " AND (o.ship_complete OR l.sku" EQ "ANY ($2))"
+	" CROSS JOIN LATERAL (VALUES (false, l.short), (true, l.backordered)) AS k(is_backordered, units)"
+	" JOIN @.skus s ON s.code" EQ "l.sku JOIN @.channels c ON c.code" EQ "o.channel"
 	" JOIN @.methods m ON m.code" EQ "COALESCE(l.method, s.default_method, c.default_method)"
-	" WHERE l.sku" EQ "ANY ($2) AND l.short" GT "0"
-	" ORDER BY o.priority, o.placed_at, o.id, l.line_no",
+	" WHERE k.units" GT "0"
+	" ORDER BY CASE WHEN o.ship_complete THEN o.units_short" EQ "0 ELSE k.is_backordered END, o.priority, o.placed_at, o.id,"
+	" l.line_no, k.is_backordered",
 	2, {UUIDARRAYOID, TEXTARRAYOID}
 };
 
@@ -62,7 +82,7 @@ static const StoreQuery read_waiting = {
 static const StoreQuery lock_stock_holds = {
 	"WITH locked AS (SELECT h.id FROM @.order_holds h WHERE h.order_id" EQ "ANY ($1) AND h.kind" EQ "'stock'"
 	" AND h.reason" EQ "'" SHORT_REASON "' AND h.released_at IS NULL FOR NO KEY UPDATE SKIP LOCKED)"
-	" SELECT h.id, o.number, NOT EXISTS (SELECT FROM locked k WHERE k.id" EQ "h.id)"
+	" SELECT h.id, o.number, NOT (h.id" EQ "ANY (SELECT k.id FROM locked k))"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.order_holds h ON h.order_id" EQ "w.id"
 	" JOIN @.orders o ON o.id" EQ "w.id"
 	" WHERE h.kind" EQ "'stock' AND h.reason" EQ "'" SHORT_REASON "' AND h.released_at IS NULL"
@@ -76,27 +96,7 @@ static const StoreQuery release_stock_holds = {
 };
 
 /*
- * oms_fill_lock locks the orders that wait for units of these SKUs, as many as
- * can be served, and returns their ids.
- */
-Array *
-oms_fill_lock(Store *store, const Array *skus, const Array *units, bool may_wait)
-{
-	uint64		count = oms_run(store, may_wait ? &lock_waiting : &lock_waiting_at_hand,
-								(Datum[]) {oms_array_datum(skus), oms_array_datum(units)});
-	Array	   *ids = oms_array(UUIDOID, count);
-
-	for (uint64 i = 0; i < count; i++)
-	{
-		pg_uuid_t	id = oms_column_uuid(i, 1);
-
-		oms_array_add_uuid(ids, &id);
-	}
-	return ids;
-}
-
-/*
- * read_demands reads what the orders wait for.
+ * read_demands reads what orders wait for.
  */
 static void
 read_demands(Store *store, const Array *skus, const Array *order_ids, Sourcing *sourcing)
@@ -113,25 +113,154 @@ read_demands(Store *store, const Array *skus, const Array *order_ids, Sourcing *
 
 		oms_read_demand(demand, i);
 		demand->order_number = oms_column_text(i, 14);
+		demand->is_backordered = oms_column_bool(i, 15);
+		demand->is_whole = oms_column_bool(i, 16);
+		if (demand->is_backordered && !oms_column_is_null(i, 17))
+			demand->policy_id = oms_column_uuid(i, 17);
 		demand->may_be_short = true;
 	}
+	oms_source_exclude(store, sourcing);
 }
 
 /*
- * oms_fill gives units of these SKUs to the orders, which are locked, as are
- * the stock rows that have just risen.
+ * ids_of_rows returns the ids that a query has just found.
+ */
+static Array *
+ids_of_rows(uint64 count)
+{
+	Array	   *ids = oms_array(UUIDOID, count);
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		pg_uuid_t	id = oms_column_uuid(i, 1);
+
+		oms_array_add_uuid(ids, &id);
+	}
+	return ids;
+}
+
+/*
+ * choose_orders returns the orders that would be given units of these SKUs, in
+ * the order in which they are served, some twice; numbers as well unless NULL.
+ */
+static Array *
+choose_orders(Store *store, const Array *skus, const StockChanges *arriving, int most, const char **numbers)
+{
+	Sourcing	sourcing = {.arriving = arriving};
+	Array	   *chosen = oms_array(UUIDOID, 8);
+	Array	   *waiting;
+
+	if (skus->count == 0)
+		return chosen;
+	waiting = ids_of_rows(oms_run(store, &find_waiting, (Datum[]) {oms_array_datum(skus)}));
+	if (waiting->count == 0)
+		return chosen;
+	read_demands(store, skus, waiting, &sourcing);
+	oms_walk_plan(store, &sourcing, false);
+	for (int i = 0; i < sourcing.count && chosen->count < most; i++)
+	{
+		const Demand *demand = &sourcing.demands[i];
+
+		if (demand->found == 0 ||
+			(chosen->count > 0 && oms_uuid_cmp(DatumGetUUIDP(chosen->values[chosen->count - 1]), &demand->order_id) == 0))
+			continue;
+		if (numbers)
+			numbers[chosen->count] = demand->order_number;
+		oms_array_add_uuid(chosen, &demand->order_id);
+	}
+	return chosen;
+}
+
+/*
+ * oms_fill_lock locks the orders that are to be given units of these SKUs once
+ * those that are arriving are there, and returns their ids.
+ */
+Array *
+oms_fill_lock(Store *store, const Array *skus, const StockChanges *arriving, bool may_wait)
+{
+	Array	   *chosen = choose_orders(store, skus, arriving, INT_MAX, NULL);
+
+	if (chosen->count == 0)
+		return chosen;
+	return ids_of_rows(oms_run(store, may_wait ? &lock_orders : &lock_orders_at_hand, (Datum[]) {oms_array_datum(chosen)}));
+}
+
+/*
+ * oms_fill_skus returns some SKUs, after the one given, that orders wait for and
+ * units are there of, and moves on to the last of them.
+ */
+Array *
+oms_fill_skus(Store *store, char **last)
+{
+	uint64		count = oms_run(store, &find_skus, (Datum[]) {CStringGetTextDatum(*last), Int64GetDatum(MOST_SKUS)});
+	Array	   *skus = oms_array(TEXTOID, count);
+
+	for (uint64 i = 0; i < count; i++)
+		oms_array_add_text(skus, *last = oms_column_text(i, 1));
+	return skus;
+}
+
+/*
+ * oms_fill_orders returns orders that units of these SKUs can be given to, in the
+ * order in which they are served, and their numbers; nothing is locked.
+ */
+Array *
+oms_fill_orders(Store *store, const Array *skus, int most, const char **numbers)
+{
+	return choose_orders(store, skus, NULL, most, numbers);
+}
+
+/*
+ * compare_pieces orders pieces by order, line and place.
+ */
+static int
+compare_pieces(const void *a, const void *b)
+{
+	const Piece *left = a;
+	const Piece *right = b;
+	int			order = oms_uuid_cmp(&left->demand->order_id, &right->demand->order_id);
+
+	if (order == 0)
+		order = left->demand->line_no - right->demand->line_no;
+	return order != 0 ? order : left->place - right->place;
+}
+
+/*
+ * gather_pieces puts an order's pieces together, that their fulfillments be as
+ * few as can be: its short units were served before its backordered ones, and
+ * others between.
+ */
+static void
+gather_pieces(Sourcing *sourcing)
+{
+	int			kept = 0;
+
+	qsort(sourcing->pieces, sourcing->npieces, sizeof(Piece), compare_pieces);
+	for (int i = 0; i < sourcing->npieces; i++)
+	{
+		if (kept > 0 && compare_pieces(&sourcing->pieces[kept - 1], &sourcing->pieces[i]) == 0)
+			sourcing->pieces[kept - 1].quantity += sourcing->pieces[i].quantity;
+		else
+			sourcing->pieces[kept++] = sourcing->pieces[i];
+	}
+	sourcing->npieces = kept;
+}
+
+/*
+ * oms_fill gives units of these SKUs to the orders, which are locked; stock rows
+ * that others have locked are passed over.
  */
 void
 oms_fill(Store *store, const Array *skus, const Array *order_ids)
 {
 	Sourcing	sourcing = {.never_waits = true};
+	Array	   *were_short = oms_array(UUIDOID, 8);
 	UnitChanges *changes;
 	Events	   *events;
 
 	if (order_ids->count == 0)
 		return;
 	read_demands(store, skus, order_ids, &sourcing);
-	oms_source_exclude(store, &sourcing);
 	oms_source_take(store, &sourcing);
 	if (sourcing.npieces == 0)
 		return;
@@ -147,13 +276,21 @@ oms_fill(Store *store, const Array *skus, const Array *order_ids)
 			continue;
 		change = oms_unit_change(changes, &demand->order_id, &demand->line_id);
 		change->allocated = demand->found;
-		change->short_units = -demand->found;
+		if (demand->is_backordered)
+			change->backordered = -demand->found;
+		else
+		{
+			change->short_units = -demand->found;
+			oms_array_add_uuid(were_short, &demand->order_id);
+		}
 		oms_event_add(events, &demand->order_id, "order_line", &demand->line_id, "filled", NULL, NULL, NULL,
-					  psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT "}", demand->line_no, demand->found));
+					  oms_waiting_detail(demand->line_no, demand->found, demand->is_backordered ? &demand->policy_id : NULL));
 	}
+	gather_pieces(&sourcing);
 	oms_source_events(&sourcing, false, events);
 	oms_source_finish(store, changes, &sourcing, events);
-	oms_release_stock_holds(store, order_ids);
+	if (were_short->count > 0)
+		oms_release_stock_holds(store, were_short);
 }
 
 /*

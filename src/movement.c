@@ -259,12 +259,13 @@ apply_fact(Fact *fact, StockLevel *level)
 }
 
 /*
- * note_arrivals lists the SKUs of which there may be more afterwards, and by
+ * note_arrivals lists the SKUs of which there may be more afterwards, and where
  * how many units at most.
  */
-static void
-note_arrivals(const Fact *facts, int count, Array *skus, Array *units)
+static StockChanges *
+note_arrivals(const Fact *facts, int count, Array *skus)
 {
+	StockChanges *arriving = oms_stock_changes(8);
 	static const char *const kinds[] = {"receipt", "return", "transfer_in", "adjustment", "count", "unquarantine"};
 	const char *last = NULL;
 
@@ -278,12 +279,12 @@ note_arrivals(const Fact *facts, int count, Array *skus, Array *units)
 			{
 				last = facts[i].sku;
 				oms_array_add_text(skus, last);
-				oms_array_add_int64(units, 0);
 			}
-			units->values[units->count - 1] =
-				Int64GetDatum(DatumGetInt64(units->values[units->count - 1]) + facts[i].quantity);
+			oms_stock_change(arriving, facts[i].sku, facts[i].location)->on_hand = facts[i].quantity;
 		}
 	}
+	oms_stock_merge(arriving);
+	return arriving;
 }
 
 /*
@@ -306,15 +307,15 @@ oms_act_movement(Store *store, TriggerData *trigger)
 
 		bool		by_engine = oms_in_engine(store);
 		Array	   *arrived = oms_array(TEXTOID, 8);
-		Array	   *units = oms_array(INT8OID, 8);
+		StockChanges *arriving;
 		Array	   *waiting;
 		Named	   *named;
 
 		oms_become_owner(store, &scope);
 		named = oms_named_lock(store, trigger);
-		note_arrivals(facts, count, arrived, units);
+		arriving = note_arrivals(facts, count, arrived);
 		/* a feed has locked the orders, and then the stock, before */
-		waiting = oms_fill_lock(store, arrived, units, !by_engine && !oms_stock_is_locked());
+		waiting = oms_fill_lock(store, arrived, arriving, !by_engine && !oms_stock_is_locked());
 		levels = lock_levels(store, facts, count, by_engine, &nlevels);
 		for (int i = 0; i < count; i++)
 		{

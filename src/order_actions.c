@@ -160,6 +160,7 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		demand->may_be_short = row->order->hold_if_short;
 		demand->is_bundle = strcmp(oms_column_text(i, 17), "bundle") == 0;
 		demand->is_warranty = strcmp(oms_column_text(i, 17), "warranty") == 0;
+		demand->may_be_backordered = true;
 		if (!demand->method && !demand->is_bundle)
 			ereport(ERROR,
 					(errcode(ERRCODE_OMS_NO_LOCATION),
@@ -254,7 +255,9 @@ act_reserve(Store *store, Mover **rows, int count)
 		UnitChange *change = oms_unit_change(units, &demand->order_id, &demand->line_id);
 
 		change->allocated = demand->found;
-		change->short_units = demand->quantity - demand->found;
+		change->backordered = demand->backordered;
+		change->policy_id = demand->policy_id;
+		change->short_units = oms_lacking(demand);
 		if (change->short_units > 0 &&
 			(held->count == 0 || oms_uuid_cmp(DatumGetUUIDP(held->values[held->count - 1]), &demand->order_id) != 0))
 			oms_array_add_uuid(held, &demand->order_id);

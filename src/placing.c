@@ -179,7 +179,7 @@ oms_guard_new_line(Store *store, TriggerData *trigger)
 	Datum		id = SPI_getbinval(trigger->tg_trigtuple, tupdesc, column(tupdesc, ID), &no_id);
 	Placing    *placing = no_order || no_id ? NULL : oms_placing_of(DatumGetUUIDP(order_id));
 	const Demand *demand = placing ? demand_of(placing, DatumGetUUIDP(id)) : NULL;
-	int			columns[2];
+	int			columns[4];
 
 	if (!oms_is_importing(store))
 		require_no_counters(store, trigger);
@@ -187,7 +187,10 @@ oms_guard_new_line(Store *store, TriggerData *trigger)
 		return trigger->tg_trigtuple;
 	columns[0] = column(tupdesc, ALLOCATED);
 	columns[1] = column(tupdesc, SHORT);
-	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, 2, columns, (Datum[]) {
-		Int64GetDatum(demand->found), Int64GetDatum(demand->quantity - demand->found)
-	}, (bool[]) {false, false});
+	columns[2] = column(tupdesc, BACKORDERED);
+	columns[3] = column(tupdesc, BACKORDER_POLICY);
+	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, demand->backordered > 0 ? 4 : 2, columns, (Datum[]) {
+		Int64GetDatum(demand->found), Int64GetDatum(oms_lacking(demand)), Int64GetDatum(demand->backordered),
+		UUIDPGetDatum(&demand->policy_id)
+	}, (bool[]) {false, false, false, false});
 }

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "backorder.h"
 #include "oms.h"
 #include "plan.h"
 #include "queue.h"
@@ -42,7 +43,7 @@ typedef struct Refusal
 
 static StockChanges *changes_of_plan(const Sourcing *sourcing, bool *takes);
 static void stand_in_line(const Store *store, const StockChanges *changes);
-static bool take_in_subtransaction(Store *store, const StockChanges *changes);
+static bool take_in_subtransaction(Store *store, const Sourcing *sourcing, const StockChanges *changes);
 static void refuse_short(const Sourcing *sourcing);
 static void require_true_shortage(Store *store, Sourcing *sourcing);
 
@@ -122,22 +123,27 @@ oms_source_take(Store *store, Sourcing *sourcing)
 		StockChanges *changes;
 
 		oms_walk_plan(store, sourcing, lock);
+		oms_backorder_plan(store, sourcing, lock || sourcing->never_waits);
 		if (sourcing->never_waits)
 			require_true_shortage(store, sourcing);
 		refuse_short(sourcing);
 		changes = changes_of_plan(sourcing, &takes);
-		if (lock || sourcing->never_waits || !takes)
+		if (lock || sourcing->never_waits || (!takes && !sourcing->takes_policies))
 		{
-			if (!oms_stock_apply(store, changes))
+			if (!oms_stock_apply(store, changes) || !oms_backorder_take(store, sourcing))
 				ereport(ERROR,
 						(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 						 errmsg("stock that is locked and enough cannot be taken"),
-						 errhint("A trigger on table stock of store \"%s\" keeps the engine from writing it.", store->name)));
+						 errhint("A trigger on table stock or backorder_policies of store \"%s\" keeps the engine from writing it.", store->name)));
 			return;
 		}
 		if (attempt == 0)
+		{
 			stand_in_line(store, changes);
-		if (take_in_subtransaction(store, changes))
+			if (sourcing->takes_policies)
+				oms_backorder_queue(store, sourcing);
+		}
+		if (take_in_subtransaction(store, sourcing, changes))
 			return;
 	}
 }
@@ -150,6 +156,7 @@ void
 oms_source_try(Store *store, Sourcing *sourcing)
 {
 	oms_walk_plan(store, sourcing, false);
+	oms_backorder_plan(store, sourcing, false);
 	refuse_short(sourcing);
 }
 
@@ -205,7 +212,7 @@ stand_in_line(const Store *store, const StockChanges *changes)
  * a new plan may need rows that come before those.
  */
 static bool
-take_in_subtransaction(Store *store, const StockChanges *changes)
+take_in_subtransaction(Store *store, const Sourcing *sourcing, const StockChanges *changes)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -215,7 +222,7 @@ take_in_subtransaction(Store *store, const StockChanges *changes)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		taken = oms_stock_apply(store, changes);
+		taken = oms_stock_apply(store, changes) && oms_backorder_take(store, sourcing);
 		if (taken)
 			ReleaseCurrentSubTransaction();
 		else
@@ -240,12 +247,22 @@ take_in_subtransaction(Store *store, const StockChanges *changes)
 }
 
 /*
+ * oms_lacking returns how many units of a demand neither stock nor a policy
+ * serves.
+ */
+int64
+oms_lacking(const Demand *demand)
+{
+	return demand->quantity - demand->found - demand->backordered;
+}
+
+/*
  * lacks tells whether a demand may not be short and is.
  */
 static bool
 lacks(const Demand *demand)
 {
-	return !demand->may_be_short && demand->found < demand->quantity;
+	return !demand->may_be_short && oms_lacking(demand) > 0;
 }
 
 /*
@@ -285,8 +302,11 @@ refuse_short(const Sourcing *sourcing)
 			escape_json(&detail, demand->location);
 		else
 			appendStringInfoString(&detail, "null");
-		appendStringInfo(&detail, ",\"wanted\":" INT64_FORMAT ",\"available\":" INT64_FORMAT "}",
+		appendStringInfo(&detail, ",\"wanted\":" INT64_FORMAT ",\"available\":" INT64_FORMAT,
 						 demand->quantity, demand->found);
+		if (demand->backordered > 0)
+			appendStringInfo(&detail, ",\"backorderable\":" INT64_FORMAT, demand->backordered);
+		appendStringInfoChar(&detail, '}');
 	}
 	if (!first)
 		return;
@@ -300,11 +320,10 @@ refuse_short(const Sourcing *sourcing)
 				 errhint("Insert an active location, or name one on the line.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_INSUFFICIENT_STOCK),
-			 count == 1 ?
-			 errmsg("not enough stock: sku \"%s\" wants " INT64_FORMAT ", " INT64_FORMAT " available",
-					first->sku, first->quantity, first->found) :
-			 errmsg("not enough stock: sku \"%s\" wants " INT64_FORMAT ", " INT64_FORMAT " available (and %d more)",
-					first->sku, first->quantity, first->found, count - 1),
+			 errmsg("not enough stock: sku \"%s\" wants " INT64_FORMAT ", " INT64_FORMAT " available%s%s",
+					first->sku, first->quantity, first->found,
+					first->backordered > 0 ? psprintf(", " INT64_FORMAT " can be backordered", first->backordered) : "",
+					count > 1 ? psprintf(" (and %d more)", count - 1) : ""),
 			 errdetail_internal("%s", detail.data),
 			 errhint("Order what is available, or set if_short to 'hold' to wait for the rest.")));
 }
@@ -324,6 +343,7 @@ require_true_shortage(Store *store, Sourcing *sourcing)
 		return;
 	sourcing->never_waits = false;
 	oms_walk_plan(store, sourcing, false);
+	oms_backorder_plan(store, sourcing, false);
 	sourcing->never_waits = true;
 	for (int i = 0; i < sourcing->count; i++)
 	{
@@ -338,8 +358,22 @@ require_true_shortage(Store *store, Sourcing *sourcing)
 }
 
 /*
+ * oms_waiting_detail returns the detail of an event on units of a line that have
+ * no stock, or have got some; policy_id is that of backordered ones, else NULL.
+ */
+char *
+oms_waiting_detail(int line_no, int64 quantity, const pg_uuid_t *policy_id)
+{
+	if (!policy_id)
+		return psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT "}", line_no, quantity);
+	return psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT ", \"policy\": \"%s\"}", line_no, quantity,
+					oms_uuid_out(policy_id));
+}
+
+/*
  * oms_source_events tells what was allocated, an event an order, and with
- * shorted what has become short, an event a line.
+ * shorted what has no stock, an event a line for what is short and one for what
+ * is backordered.
  */
 void
 oms_source_events(const Sourcing *sourcing, bool shorted, Events *events)
@@ -370,9 +404,11 @@ oms_source_events(const Sourcing *sourcing, bool shorted, Events *events)
 	{
 		const Demand *demand = &sourcing->demands[i];
 
-		if (demand->found < demand->quantity)
+		if (oms_lacking(demand) > 0)
 			oms_event_add(events, &demand->order_id, "order_line", &demand->line_id, "shorted", NULL, NULL, NULL,
-						  psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT "}", demand->line_no,
-								   demand->quantity - demand->found));
+						  oms_waiting_detail(demand->line_no, oms_lacking(demand), NULL));
+		if (demand->backordered > 0)
+			oms_event_add(events, &demand->order_id, "order_line", &demand->line_id, "shorted", NULL, NULL, NULL,
+						  oms_waiting_detail(demand->line_no, demand->backordered, &demand->policy_id));
 	}
 }

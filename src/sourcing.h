@@ -35,9 +35,14 @@ typedef struct Demand
 	int64		per_kit;		/* of a component: units in one kit */
 	int			goods_line;		/* of a warranty: what it is for; or 0 */
 	bool		may_be_short;	/* what is not found becomes short */
+	bool		may_be_backordered; /* a policy may serve what is not found */
+	bool		is_backordered; /* what waits: not short */
+	bool		is_whole;		/* all that its order waits for, or nothing */
 	const char **excluded;		/* locations that will not do */
 	int			nexcluded;
 	int64		found;			/* out: units that have a place */
+	int64		backordered;	/* out: units that a policy serves */
+	pg_uuid_t	policy_id;		/* that; of is_backordered the line's */
 } Demand;
 
 /* Units of one demand from one place. */
@@ -45,6 +50,7 @@ typedef struct Piece
 {
 	Demand	   *demand;
 	const char *location;
+	int			place;			/* its rank among those of the plan */
 	bool		tracked;		/* stock is taken for it */
 	int64		quantity;
 } Piece;
@@ -55,11 +61,14 @@ typedef struct Sourcing
 	int			count;
 	bool		is_first;		/* the orders have no fulfillments yet */
 	bool		never_waits;	/* stock rows are locked already, out of order */
+	const StockChanges *arriving;	/* units that are about to be there:
+									 * on_hand */
 	StockChanges *given_back;	/* happens in the same statement, or NULL */
 
 	Piece	   *pieces;			/* the plan, once stock is taken */
 	int			npieces;
 	int			capacity;
+	bool		takes_policies; /* units are backordered */
 	bool		may_go_on;		/* a fulfillment was made that may move on by
 								 * itself */
 } Sourcing;
@@ -68,6 +77,8 @@ typedef struct Sourcing
 extern void oms_source_take(Store *store, Sourcing *sourcing);
 extern void oms_source_try(Store *store, Sourcing *sourcing);
 extern void oms_source_events(const Sourcing *sourcing, bool shorted, Events *events);
+extern char *oms_waiting_detail(int line_no, int64 quantity, const pg_uuid_t *policy_id);
+extern int64 oms_lacking(const Demand *demand);
 extern void oms_source_exclude(Store *store, Sourcing *sourcing);
 extern void oms_read_demand(Demand *demand, uint64 row);
 

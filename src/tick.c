@@ -25,6 +25,7 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
+#include "fill.h"
 #include "moves.h"
 #include "oms.h"
 #include "plan.h"
@@ -76,6 +77,7 @@ typedef struct Task
 	EntityKind	entity;
 	Array	   *ids;
 	Array	   *order_ids;
+	Array	   *skus;			/* that the orders are given units of, or NULL */
 	const char **numbers;
 	bool	   *is_open;		/* out, of ask */
 	void		(*run) (struct Task *task, int first, int count);
@@ -318,6 +320,35 @@ end_expired_holds(Store *store, int64 max_rows, TickResult *result)
 }
 
 /*
+ * fill gives orders units that wait for them.
+ */
+static void
+fill(Task *task, int first, int count)
+{
+	oms_fill(task->store, task->skus, part(task->ids, first, count));
+}
+
+/*
+ * fill_waiting gives units that have become free to orders that wait for some.
+ */
+static void
+fill_waiting(Store *store, int64 max_rows, TickResult *result)
+{
+	char	   *sku = "";
+	Task		task;
+
+	begin_task(&task, store, ENTITY_ORDER, fill, true);
+	while (task.done < max_rows && (task.skus = oms_fill_skus(store, &sku))->count > 0)
+	{
+		task.ids = task.order_ids = oms_fill_orders(store, task.skus, (int) Min(max_rows - task.done, BATCH), task.numbers);
+		keep_locked(&task, ENTITY_ORDER, task.ids);
+		run_apart(&task, 0, task.ids->count);
+	}
+	result->orders_filled += task.done;
+	result->moves += task.moves;
+}
+
+/*
  * move_open_rows makes automatic moves of an entity.
  */
 static void
@@ -363,6 +394,7 @@ static void
 do_due(Store *store, int64 max_rows, TickResult *result)
 {
 	end_expired_holds(store, max_rows, result);
+	fill_waiting(store, max_rows, result);
 	move_open_rows(store, ENTITY_ORDER, max_rows, result);
 	move_open_rows(store, ENTITY_FULFILLMENT, max_rows, result);
 }
@@ -421,6 +453,6 @@ oms_tick(PG_FUNCTION_ARGS)
 
 	/* the columns of oms.tick, in its order */
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), (Datum[]) {
-		Int64GetDatum(result.holds_released), Int64GetDatum(result.moves)
-	}, (bool[2]) {false})));
+		Int64GetDatum(result.holds_released), Int64GetDatum(result.orders_filled), Int64GetDatum(result.moves)
+	}, (bool[3]) {false})));
 }

@@ -6,8 +6,9 @@
  * by order and written by two statements, lines first, whatever their number.
  * The orders are locked by then, and nobody changes a line's counters without
  * holding its order; a person who edits a line does hold the line first, so
- * lines are not waited for (40001).  The order's row comes last: its trigger
- * may make automatic moves, which must find everything else in place.
+ * lines are not waited for (40001).  The order's row comes after: its trigger
+ * may make automatic moves, which must find everything else in place.  What does
+ * not wait any more is taken off its policy last, as policies are locked last.
  *
  * Canceled units are credited in proportion to their line; the last unit takes
  * the rounding.  Charges are credited when every unit is canceled.
@@ -18,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
+#include "backorder.h"
 #include "plan.h"
 #include "rows.h"
 #include "units.h"
@@ -30,17 +32,31 @@
 #define GROSS "(l.quantity" TIMES "l.unit_price" MINUS "l.discount" PLUS "l.tax)"
 #define BEFORE "(l.canceled" MINUS "c.canceled)"
 
+#define CHANGE_LINES(assignment, array, column) \
+	"UPDATE @.order_lines l SET canceled" " = l.canceled" PLUS "c.canceled, allocated = l.allocated" PLUS "c.allocated," \
+	" backordered = l.backordered" PLUS "c.backordered, short = l.short" PLUS "c.short, shipped = l.shipped" PLUS "c.shipped," \
+	" delivered = l.delivered" PLUS "c.delivered, returned = l.returned" PLUS "c.returned, revision = l.revision" PLUS "1" \
+	assignment \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)," \
+	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8)" array ")" \
+	" AS c(id, canceled, allocated, backordered, short, shipped, delivered, returned" column ")" \
+	" WHERE l.id" EQ "c.id" \
+	" RETURNING l.order_id," \
+	" CASE WHEN c.canceled" EQ "0 THEN 0 ELSE (" CREDIT(NET, "l.canceled") ")" MINUS "(" CREDIT(NET, BEFORE) ") END," \
+	" CASE WHEN c.canceled" EQ "0 THEN 0 ELSE (" CREDIT(GROSS, "l.canceled") ")" MINUS "(" CREDIT(GROSS, BEFORE) ") END," \
+	" l.backorder_policy_id, c.backordered"
+
+/* Where units become backordered, and everywhere else. */
+static const StoreQuery backorder_lines = {
+	CHANGE_LINES(", backorder_policy_id = COALESCE(c.policy, l.backorder_policy_id)", ", pg_catalog.unnest($9)", ", policy"),
+	9, {
+		UUIDARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		INT8ARRAYOID, INT8ARRAYOID, UUIDARRAYOID
+	}
+};
+
 static const StoreQuery change_lines = {
-	"UPDATE @.order_lines l SET canceled" " = l.canceled" PLUS "c.canceled, allocated = l.allocated" PLUS "c.allocated,"
-	" backordered = l.backordered" PLUS "c.backordered, short = l.short" PLUS "c.short, shipped = l.shipped" PLUS "c.shipped,"
-	" delivered = l.delivered" PLUS "c.delivered, returned = l.returned" PLUS "c.returned, revision = l.revision" PLUS "1"
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
-	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8))"
-	" AS c(id, canceled, allocated, backordered, short, shipped, delivered, returned)"
-	" WHERE l.id" EQ "c.id"
-	" RETURNING l.order_id,"
-	" CASE WHEN c.canceled" EQ "0 THEN 0 ELSE (" CREDIT(NET, "l.canceled") ")" MINUS "(" CREDIT(NET, BEFORE) ") END,"
-	" CASE WHEN c.canceled" EQ "0 THEN 0 ELSE (" CREDIT(GROSS, "l.canceled") ")" MINUS "(" CREDIT(GROSS, BEFORE) ") END",
+	CHANGE_LINES("", "", ""),
 	8, {
 		UUIDARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 		INT8ARRAYOID, INT8ARRAYOID
@@ -99,8 +115,8 @@ typedef struct OrderChange
 	int64		units;
 } OrderChange;
 
-static void apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders,
-						   int count);
+static PolicyUnits *apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders,
+								   int count, int *npolicies);
 static void apply_to_orders(Store *store, const OrderChange *orders, int count);
 
 /*
@@ -166,6 +182,8 @@ add(UnitChange *to, const UnitChange *from)
 {
 	to->canceled += from->canceled;
 	to->allocated += from->allocated;
+	if (from->backordered > 0)
+		to->policy_id = from->policy_id;
 	to->backordered += from->backordered;
 	to->short_units += from->short_units;
 	to->shipped += from->shipped;
@@ -251,14 +269,18 @@ oms_units_apply(Store *store, UnitChanges *list)
 {
 	OrderChange *orders;
 	int			count;
+	PolicyUnits *policies = NULL;
+	int			npolicies = 0;
 
 	if (list->count + list->nstamps == 0)
 		return;
 	merge_lines(list);
 	orders = sum_orders(list, &count);
 	if (list->count > 0)
-		apply_to_lines(store, list, orders, count);
+		policies = apply_to_lines(store, list, orders, count, &npolicies);
 	apply_to_orders(store, orders, count);
+	if (npolicies > 0)
+		oms_backorder_give_back(store, policies, npolicies);
 }
 
 /*
@@ -290,14 +312,20 @@ add_counters(Array **arrays, const UnitChange *change)
 
 /*
  * apply_to_lines writes the lines' counters and adds up what is credited.
+ * Returns what is to be taken off policies; units that are added to one are
+ * counted in it already.
  */
-static void
-apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders, int count)
+static PolicyUnits *
+apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders, int count, int *npolicies)
 {
 	Array	   *ids = oms_array(UUIDOID, list->count);
+	Array	   *policy_ids = oms_array(UUIDOID, list->count);
+	PolicyUnits *policies = NULL;
 	Array	   *counters[7];
-	Datum		args[8];
+	Datum		args[9];
 	uint64		changed;
+	bool		adds = false;
+	int			nfallen = 0;
 
 	for (int i = 0; i < 7; i++)
 		counters[i] = oms_array(INT8OID, list->count);
@@ -305,17 +333,24 @@ apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders, int c
 	{
 		oms_array_add_uuid(ids, &list->changes[i].line_id);
 		add_counters(counters, &list->changes[i]);
+		oms_array_add_uuid(policy_ids, list->changes[i].backordered > 0 ? &list->changes[i].policy_id : NULL);
+		adds |= list->changes[i].backordered > 0;
+		nfallen += list->changes[i].backordered < 0;
 	}
 	args[0] = oms_array_datum(ids);
 	for (int i = 0; i < 7; i++)
 		args[i + 1] = oms_array_datum(counters[i]);
+	if (adds)
+		args[8] = oms_array_datum(policy_ids);
+	if (nfallen > 0)
+		policies = palloc_extended(nfallen * sizeof(PolicyUnits), MCXT_ALLOC_HUGE);
 
 	if (!list->lines_are_ours && oms_run(store, &lock_lines, args) != list->count)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("a line of the order is being changed by another session"),
 				 errhint("Retry the transaction.")));
-	changed = oms_run(store, &change_lines, args);
+	changed = oms_run(store, adds ? &backorder_lines : &change_lines, args);
 	if (changed != list->count)
 		refuse_interference("order_lines");
 	for (uint64 i = 0; i < changed; i++)
@@ -325,7 +360,10 @@ apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders, int c
 
 		order->net = DirectFunctionCall2(numeric_add, order->net, oms_column_numeric(i, 2));
 		order->gross = DirectFunctionCall2(numeric_add, order->gross, oms_column_numeric(i, 3));
+		if (nfallen > 0 && oms_column_int64(i, 5) < 0 && !oms_column_is_null(i, 4))
+			policies[(*npolicies)++] = (PolicyUnits) {oms_column_uuid(i, 4), oms_column_int64(i, 5)};
 	}
+	return policies;
 }
 
 /*

@@ -15,11 +15,12 @@ typedef struct UnitChange
 	pg_uuid_t	order_id;
 	int64		canceled;
 	int64		allocated;
-	int64		backordered;
+	int64		backordered;	/* policy_id says under which, where more */
 	int64		short_units;
 	int64		shipped;
 	int64		delivered;
 	int64		returned;
+	pg_uuid_t	policy_id;
 } UnitChange;
 
 /* What else happens to an order in the same statement. */

@@ -131,6 +131,14 @@ static const Rule rules[] = {
 		" WHERE (o.units, o.units_canceled, o.units_allocated, o.units_backordered, o.units_short, o.units_shipped,"
 		" o.units_delivered, o.units_returned) IS DISTINCT FROM (v.units, v.units_canceled, v.units_allocated,"
 	" v.units_backordered, v.units_short, v.units_shipped, v.units_delivered, v.units_returned)"},
+	{"a policy's backordered units are those of its lines",
+		"SELECT p.id, p.sku, p.backordered, l.backordered AS counted FROM @.backorder_policies p FULL JOIN (SELECT backorder_policy_id,"
+		" sum(backordered) AS backordered FROM @.order_lines WHERE backordered > 0 GROUP BY backorder_policy_id) l"
+		" ON l.backorder_policy_id = p.id WHERE coalesce(p.backordered, 0) <> coalesce(l.backordered, 0)"
+	" OR p.backordered > p.limit_units"},
+	{"backordered units were sold under a policy of their SKU",
+		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id WHERE l.backordered > 0"
+	" AND NOT EXISTS (SELECT FROM @.backorder_policies p WHERE p.id = l.backorder_policy_id AND p.sku = l.sku)"},
 	{"an order's total is the sum of its lines and charges",
 		"SELECT o.number, o.id, v.total FROM @.orders o CROSS JOIN LATERAL (SELECT coalesce((SELECT sum(l.quantity * l.unit_price"
 		" - l.discount + CASE WHEN o.tax_included THEN 0 ELSE l.tax END) FROM @.order_lines l WHERE l.order_id = o.id AND NOT l.expanded), 0)"
@@ -321,7 +329,7 @@ static const Rule rules[] = {
 		"SELECT i.inhrelid::pg_catalog.regclass AS child, i.inhparent::pg_catalog.regclass AS parent FROM pg_catalog.pg_inherits i"
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
-		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
+		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
 	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
 };
 

@@ -33,6 +33,17 @@ static const StoreQuery read_supply = {
 	SUPPLY_COLUMNS SUPPLY_TABLES " AND s.available" GT "0", 1, {TEXTARRAYOID}
 };
 
+/* As it will be once units have arrived. */
+static const StoreQuery read_arriving = {
+	"SELECT s.sku, s.location, pg_catalog.sum(s.available)::pg_catalog.int8, l.priority::pg_catalog.int8,"
+	" l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'"
+	" FROM (SELECT t.sku, t.location, t.available FROM @.stock t WHERE t.sku" EQ "ANY ($1) UNION ALL"
+	" SELECT a.sku, a.location, a.units FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
+	" AS a(sku, location, units)) s JOIN @.locations l ON l.code" EQ "s.location WHERE l.active AND l.tracked"
+	" GROUP BY s.sku, s.location, l.priority, l.kind HAVING pg_catalog.sum(s.available)" GT "0",
+	4, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
+};
+
 static const StoreQuery lock_supply = {
 	SUPPLY_COLUMNS SUPPLY_TABLES " ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s",
 	1, {TEXTARRAYOID}
@@ -81,6 +92,8 @@ typedef struct World
 } World;
 
 static void read_world(Store *store, const Sourcing *sourcing, bool lock, World *world);
+static Supply *find_supply(const World *world, const char *sku, int place);
+static void plan_order(Sourcing *sourcing, World *world, int first, int next, Demand **group, bool *done);
 static void plan_group(Sourcing *sourcing, World *world, Demand **group, int count);
 
 /*
@@ -124,23 +137,61 @@ oms_walk_plan(Store *store, Sourcing *sourcing, bool lock)
 	for (int i = 0; i < sourcing->count; i++)
 		sourcing->demands[i].found = 0;
 
-	for (int i = 0; i < sourcing->count; i++)
+	for (int i = 0, next; i < sourcing->count; i = next)
+	{
+		for (next = i + 1; next < sourcing->count &&
+			 oms_uuid_cmp(&sourcing->demands[i].order_id, &sourcing->demands[next].order_id) == 0; next++)
+			;
+		plan_order(sourcing, &world, i, next, group, done);
+	}
+}
+
+/*
+ * take_back takes pieces out of the plan again, all since there were so many.
+ */
+static void
+take_back(Sourcing *sourcing, World *world, int before)
+{
+	while (sourcing->npieces > before)
+	{
+		Piece	   *piece = &sourcing->pieces[--sourcing->npieces];
+
+		piece->demand->found -= piece->quantity;
+		if (piece->tracked)
+			find_supply(world, piece->demand->sku, piece->place)->left += piece->quantity;
+	}
+}
+
+/*
+ * plan_order finds places for the demands of one order, group by group; where it
+ * wants all or nothing and there is not all, it leaves the plan as it was.
+ */
+static void
+plan_order(Sourcing *sourcing, World *world, int first, int next, Demand **group, bool *done)
+{
+	int			before = sourcing->npieces;
+	bool		is_complete = true;
+
+	for (int i = first; i < next; i++)
 	{
 		int			members = 0;
 
-		if (done[i])
-			continue;
-		for (int j = i; j < sourcing->count; j++)
+		for (int j = i; j < next && !done[i]; j++)
 		{
-			if (oms_uuid_cmp(&sourcing->demands[i].order_id, &sourcing->demands[j].order_id) != 0)
-				break;
 			if (done[j] || !same_group(&sourcing->demands[i], &sourcing->demands[j]))
 				continue;
-			done[j] = true;
+			if (j > i)
+				done[j] = true;
 			group[members++] = &sourcing->demands[j];
 		}
-		plan_group(sourcing, &world, group, members);
+		done[i] = true;
+		if (members > 0)
+			plan_group(sourcing, world, group, members);
 	}
+	for (int i = first; i < next; i++)
+		is_complete &= sourcing->demands[i].found == sourcing->demands[i].quantity;
+	if (sourcing->demands[first].is_whole && !is_complete)
+		take_back(sourcing, world, before);
 }
 
 /*
@@ -255,6 +306,27 @@ rank_places(World *world)
 }
 
 /*
+ * arriving_datums returns what arrives as arguments of read_arriving.
+ */
+static void
+arriving_datums(const StockChanges *arriving, Datum *args)
+{
+	Array	   *skus = oms_array(TEXTOID, arriving->count);
+	Array	   *locations = oms_array(TEXTOID, arriving->count);
+	Array	   *units = oms_array(INT8OID, arriving->count);
+
+	for (int i = 0; i < arriving->count; i++)
+	{
+		oms_array_add_text(skus, arriving->changes[i].sku);
+		oms_array_add_text(locations, arriving->changes[i].location);
+		oms_array_add_int64(units, arriving->changes[i].on_hand);
+	}
+	args[1] = oms_array_datum(skus);
+	args[2] = oms_array_datum(locations);
+	args[3] = oms_array_datum(units);
+}
+
+/*
  * read_world reads who has what.  With lock, all stock rows of the SKUs are
  * locked first, in their order, so that the plan cannot be overtaken.
  */
@@ -262,8 +334,10 @@ static void
 read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
 {
 	Array	   *skus = oms_array(TEXTOID, sourcing->count);
-	const StoreQuery *query = sourcing->never_waits ? &lock_supply_at_hand
+	const StockChanges *arriving = sourcing->arriving;
+	const StoreQuery *query = arriving ? &read_arriving : sourcing->never_waits ? &lock_supply_at_hand
 		: lock ? &lock_supply : &read_supply;
+	Datum		args[4];
 	int		   *ranks;
 	uint64		count = 0;
 
@@ -272,8 +346,11 @@ read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
 		if (sourcing->demands[i].tracked)
 			oms_array_add_text(skus, sourcing->demands[i].sku);
 	}
+	args[0] = oms_array_datum(skus);
+	if (arriving)
+		arriving_datums(arriving, args);
 	if (skus->count > 0)
-		count = oms_run(store, query, (Datum[]) {oms_array_datum(skus)});
+		count = oms_run(store, query, args);
 
 	world->places = palloc_extended((count + 1) * sizeof(Place), MCXT_ALLOC_HUGE);
 	world->supplies = palloc_extended((count + 1) * sizeof(Supply), MCXT_ALLOC_HUGE);
@@ -373,6 +450,7 @@ take(Sourcing *sourcing, World *world, Demand *demand, int place)
 	piece = &sourcing->pieces[sourcing->npieces++];
 	piece->demand = demand;
 	piece->location = world->places[place].code;
+	piece->place = place;
 	piece->tracked = tracked;
 	piece->quantity = quantity;
 	demand->found += quantity;
@@ -476,14 +554,7 @@ take_all(Sourcing *sourcing, World *world, Demand **group, int count, int place)
 	}
 	if (complete)
 		return true;
-	while (sourcing->npieces > before)
-	{
-		Piece	   *piece = &sourcing->pieces[--sourcing->npieces];
-
-		piece->demand->found -= piece->quantity;
-		if (piece->tracked)
-			find_supply(world, piece->demand->sku, place)->left += piece->quantity;
-	}
+	take_back(sourcing, world, before);
 	return false;
 }
 

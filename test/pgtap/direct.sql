@@ -65,8 +65,8 @@ BEGIN
 		'bill_to', (SELECT to_jsonb(a) - 'id' FROM addresses a WHERE a.id = bill_to_id), 'source', (SELECT s.place FROM o s WHERE s.id = source_order_id))
 	FROM orders t JOIN o USING (id)
 	UNION ALL
-	SELECT to_jsonb(t) - '{id,order_id,parent_line_id,ship_to_id,revision}'::text[] || jsonb_build_object('order', o.place,
-		'parent', (SELECT p.line_no FROM order_lines p WHERE p.id = t.parent_line_id), 'ship_to', (SELECT to_jsonb(a) - 'id' FROM addresses a WHERE a.id = ship_to_id))
+	SELECT to_jsonb(t) - '{id,order_id,parent_line_id,ship_to_id,backorder_policy_id,revision}'::text[] || jsonb_build_object('order', o.place,
+		'parent', (SELECT p.line_no FROM order_lines p WHERE p.id = t.parent_line_id), 'policy', (SELECT p.sku FROM backorder_policies p WHERE p.id = t.backorder_policy_id), 'ship_to', (SELECT to_jsonb(a) - 'id' FROM addresses a WHERE a.id = ship_to_id))
 	FROM order_lines t JOIN o ON o.id = order_id
 	UNION ALL
 	SELECT to_jsonb(t) - '{id,order_id}'::text[] || jsonb_build_object('order', o.place) FROM order_charges t JOIN o ON o.id = order_id
@@ -79,9 +79,10 @@ BEGIN
 	FROM fulfillments t JOIN o ON o.id = order_id
 	UNION ALL
 	SELECT to_jsonb(t) - '{id,at,xid,order_id,entity_id}'::text[] || jsonb_build_object('order', o.place, 'place', row_number() OVER (PARTITION BY t.entity_id ORDER BY t.id),
-		'of', COALESCE(f.number ~ '-1$', false), 'detail', t.detail - 'hold')
+		'of', COALESCE(f.number ~ '-1$', false), 'detail', t.detail - 'hold' - 'policy', 'policy', (SELECT p.sku FROM backorder_policies p WHERE p.id::text = t.detail ->> 'policy'))
 	FROM order_events t JOIN o ON o.id = t.order_id LEFT JOIN fulfillments f ON f.id = t.entity_id
 	UNION ALL SELECT to_jsonb(t) - 'revision' FROM stock t
+	UNION ALL SELECT to_jsonb(t) - '{id,revision,valid_from}'::text[] FROM backorder_policies t
 	UNION ALL SELECT to_jsonb(t) - '{id,at,xid,entity_id}'::text[] FROM stock_movements t WHERE kind <> 'receipt'
 	$q$;
 END $$;
@@ -118,6 +119,16 @@ SELECT pg_temp.same('refused: short', '{"channel": "web", "currency": "EUR", "li
 SELECT pg_temp.same('held: short', '{"channel": "late", "currency": "EUR", "lines": [{"sku": "sku4", "quantity": 11, "unit_price": 1}, {"sku": "sku9", "quantity": 5, "unit_price": 2}]}');
 SELECT is(pg_temp.writes('once'), 0::bigint, 'and that too is written once');
 SELECT pg_temp.same('short, must leave together', '{"channel": "late", "currency": "EUR", "ship_complete": true, "lines": [{"sku": "sku5", "quantity": 1, "unit_price": 1}, {"sku": "sku9", "quantity": 5, "unit_price": 2}]}');
+-- what is backordered is written once too
+SELECT pg_temp.both($q$ INSERT INTO @.skus (code, name) VALUES ('later', 'Later'), ('much later', 'Much later'); INSERT INTO @.backorder_policies (sku, policy, limit_units) VALUES ('later', 'backorder', 9), ('much later', 'preorder', NULL);
+	INSERT INTO @.stock_movements (sku, location, kind, quantity) VALUES ('later', 'a', 'receipt', 1) $q$);
+SELECT pg_temp.same('backordered', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "later", "quantity": 3, "unit_price": 1}, {"sku": "much later", "quantity": 2, "unit_price": 1}, {"sku": "later", "quantity": 1, "unit_price": 1}]}');
+SELECT is(pg_temp.writes('once'), 0::bigint, 'by one write');
+SELECT pg_temp.same('beyond the limit', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "later", "quantity": 5, "unit_price": 1}, {"sku": "later", "quantity": 3, "unit_price": 1}]}');
+SELECT pg_temp.same('beyond the limit, held', '{"channel": "late", "currency": "EUR", "lines": [{"sku": "much later", "quantity": 1, "unit_price": 1}, {"sku": "later", "quantity": 7, "unit_price": 1}]}');
+SELECT pg_temp.same('must leave together', '{"channel": "web", "currency": "EUR", "ship_complete": true, "lines": [{"sku": "much later", "quantity": 1, "unit_price": 1}, {"sku": "sku7", "quantity": 1, "unit_price": 1}]}');
+SELECT pg_temp.both($q$ INSERT INTO @.stock_movements (sku, location, kind, quantity) VALUES ('later', 'b', 'receipt', 8), ('much later', 'a', 'receipt', 4) $q$);
+SELECT is((SELECT string_agg(rule, ', ') FROM oms.verify_store(store) WHERE violations > 0), NULL, store || ' verifies with what was backordered') FROM unnest('{once,steps}'::text[]) AS store;
 SELECT pg_temp.same('held by the document', '{"channel": "web", "currency": "EUR", "holds": [{"kind": "fraud", "reason": "score"}, {"kind": "remorse", "expires_at": "2030-01-01T00:00:00Z"}],
 	"lines": [{"sku": "sku5", "quantity": 1, "unit_price": 1}]}');
 SELECT pg_temp.same('held and short', '{"channel": "late", "currency": "EUR", "holds": [{"kind": "manual"}], "lines": [{"sku": "sku5", "quantity": 100, "unit_price": 1}]}');

@@ -17,7 +17,8 @@ SELECT lives_ok(format('SELECT oms.grant_store(''shop'', ''t_%s'', %L)', level, 
 
 INSERT INTO shop.channels (code, name) VALUES ('web', 'Web'), ('phone', 'Phone');
 INSERT INTO shop.locations (code, name) VALUES ('north', 'North'), ('empty', 'Empty');
-INSERT INTO shop.skus (code, name) VALUES ('mug', 'Mug'), ('cup', 'Cup');
+INSERT INTO shop.skus (code, name) VALUES ('mug', 'Mug'), ('cup', 'Cup'), ('ewer', 'Ewer');
+INSERT INTO shop.backorder_policies (sku, policy, valid_from) VALUES ('ewer', 'backorder', '2020-01-01');
 INSERT INTO shop.skus (code, name, kind) VALUES ('set', 'Set', 'bundle');
 INSERT INTO shop.bundle_items (bundle, sku) VALUES ('set', 'mug');
 INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('mug', 'north', 'receipt', 100);
@@ -122,6 +123,14 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('stock: UPDATE of the key', $$UPDATE shop.stock SET location = 'empty'$$, '42501 42501 42501 42501 OM006'),
 ('stock: DELETE with units', $$DELETE FROM shop.stock$$, '42501 42501 42501 42501 OM005'),
 ('stock: TRUNCATE', $$TRUNCATE shop.stock$$, '42501 42501 42501 42501 OM005'),
+('backorder_policies: SELECT', $$SELECT limit_units FROM shop.backorder_policies$$, '42501 ok ok ok ok'),
+('backorder_policies: INSERT', $$INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('cup', 'preorder', 5)$$, '42501 42501 42501 ok ok'),
+('backorder_policies: INSERT with units', $$INSERT INTO shop.backorder_policies (sku, policy, backordered) VALUES ('cup', 'preorder', 5)$$, '42501 42501 42501 42501 OM005'),
+('backorder_policies: UPDATE of its terms', $$UPDATE shop.backorder_policies SET policy = 'preorder', limit_units = 5, valid_until = '2099-01-01', expected_at = '2099-02-01'$$, '42501 42501 42501 ok ok'),
+('backorder_policies: UPDATE of the SKU', $$UPDATE shop.backorder_policies SET sku = 'cup'$$, '42501 42501 42501 42501 OM006'),
+('backorder_policies: UPDATE of engine columns', $$UPDATE shop.backorder_policies SET backordered = 5$$, '42501 42501 42501 42501 OM005'),
+('backorder_policies: DELETE of one not used', $$DELETE FROM shop.backorder_policies$$, '42501 42501 42501 ok ok'),
+('backorder_policies: TRUNCATE', $$TRUNCATE shop.backorder_policies CASCADE$$, '42501 42501 42501 42501 OM005'),
 ('stock_movements: SELECT', $$SELECT quantity FROM shop.stock_movements$$, '42501 ok ok ok ok'),
 ('stock_movements: INSERT', $$INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('cup', 'north', 'receipt', 5)$$, '42501 42501 42501 ok ok'),
 ('stock_movements: INSERT of its effect', $$INSERT INTO shop.stock_movements (sku, location, kind, quantity, on_hand_change) VALUES ('cup', 'north', 'receipt', 5, 50)$$, '42501 42501 42501 42501 OM005'),

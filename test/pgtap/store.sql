@@ -9,8 +9,9 @@ SELECT oms.create_store('shop');
 -- ---- what is there
 
 SELECT tables_are('shop', ARRAY['settings', 'workflows', 'methods', 'channels', 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'stock_feeds', 'stock_feed_items', 'repairs', 'inbound',
+	'backorder_policies', 'orders', 'order_lines', 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions']);
 	'orders', 'order_lines', 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components']);
-SELECT views_are('shop', ARRAY['order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'availability', 'in_transit', 'order_timeline', 'refunds_due', 'bundle_lines', 'bundle_availability', 'workflow_paths', 'workflow_dwell', 'workflow_conformance']);
+SELECT views_are('shop', ARRAY['order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'availability', 'in_transit', 'order_timeline', 'backorders', 'refunds_due', 'bundle_lines', 'bundle_availability', 'workflow_paths', 'workflow_dwell', 'workflow_conformance']);
 -- the column sheet of the design
 SELECT is((SELECT string_agg(t || '.' || c, ' ' ORDER BY t, c) FROM (VALUES
 	('settings', 'id layout_version number_prefix import_xid'),
@@ -24,6 +25,7 @@ SELECT is((SELECT string_agg(t || '.' || c, ' ' ORDER BY t, c) FROM (VALUES
 	('stock_movements', 'id at sku location kind quantity on_hand_change unavailable_change reason entity entity_id external_ref actor xid'),
 	('orders', 'id number channel external_ref customer_id workflow status status_reason currency tax_included po_number priority ship_complete if_short source_order_id source_kind ship_to_id bill_to_id document_hash payment_required credit_approved units units_canceled units_allocated units_backordered units_short units_shipped units_delivered units_returned total credited authorized captured refunded charged_back open_holds payment_status fulfillment_status return_status created_at ordered_at placed_at confirmed_at closed_at canceled_at attributes revision'),
 	('order_lines', 'id order_id line_no external_ref parent_line_id source_line_id sku description quantity unit_price discount tax method location pickup_location ship_to_id ship_group canceled allocated backordered short shipped delivered returned backorder_policy_id attributes revision'),
+	('backorder_policies', 'id sku policy limit_units valid_from valid_until backordered revision'),
 	('order_charges', 'id order_id kind label amount tax'), ('order_holds', 'id order_id kind reason placed_by placed_at expires_at released_at released_by'),
 	('order_events', 'id at xid order_id entity entity_id event from_status to_status reason actor detail'),
 	('fulfillments', 'id number order_id location pickup_location method workflow status status_reason stock_state ship_to_id promised_at carrier tracking_number partner_ref created_at shipped_at delivered_at attributes revision'),

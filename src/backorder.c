@@ -1,0 +1,262 @@
+/*
+ * backorder.c
+ *	  Units that are sold without stock, counted in their policies.
+ *
+ * Reached from sourcing.c: where stock does not serve all that an order wants,
+ * the policy of the SKU that is in force may.  As with stock, what is read is
+ * advice, and the guarantee is one conditional UPDATE of all the policies,
+ * sorted by id, whose row count is tested.  Policies come last in the order of
+ * locks: whoever waits for one has all the stock that it will have.
+ *
+ * units.c comes here once backordered units have got stock or were canceled.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+#include "backorder.h"
+#include "oms.h"
+#include "plan.h"
+#include "queue.h"
+#include "rows.h"
+
+#define IN_FORCE \
+	"p.valid_from" LE "pg_catalog.now() AND (p.valid_until IS NULL OR p.valid_until" GT "pg_catalog.now())"
+#define LEFT_UNITS "COALESCE(p.limit_units" MINUS "p.backordered, 9223372036854775807)"
+
+static const StoreQuery read_policies = {
+	"SELECT w.sku, p.id, p.units FROM ROWS FROM (pg_catalog.unnest($1)) AS w(sku) CROSS JOIN LATERAL (SELECT p.id, " LEFT_UNITS
+	" AS units FROM @.backorder_policies p WHERE p.sku" EQ "w.sku AND " IN_FORCE " ORDER BY p.valid_from DESC LIMIT 1) p",
+	1, {TEXTARRAYOID}
+};
+
+static const StoreQuery lock_policies = {
+	"SELECT p.id, CASE WHEN " IN_FORCE " THEN " LEFT_UNITS " ELSE 0 END FROM @.backorder_policies p WHERE p.id" EQ "ANY ($1)"
+	" ORDER BY p.id FOR NO KEY UPDATE",
+	1, {UUIDARRAYOID}
+};
+
+#define CHANGE_POLICIES \
+	"UPDATE @.backorder_policies p SET backordered = p.backordered" PLUS "c.units, revision = p.revision" PLUS "1" \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS c(id, units) WHERE p.id" EQ "c.id"
+
+static const StoreQuery take_units = {
+	CHANGE_POLICIES " AND " IN_FORCE " AND (p.limit_units IS NULL OR p.backordered" PLUS "c.units" LE "p.limit_units)",
+	2, {UUIDARRAYOID, INT8ARRAYOID}
+};
+
+static const StoreQuery give_units_back = {
+	CHANGE_POLICIES, 2, {UUIDARRAYOID, INT8ARRAYOID}
+};
+
+/* What the policy in force lets a SKU do. */
+typedef struct Policy
+{
+	const char *sku;			/* first: sorted by it */
+	pg_uuid_t	id;
+	int64		left;			/* units that may still be sold */
+} Policy;
+
+/*
+ * wants_policy tells whether a policy may serve what a demand lacks.
+ */
+static bool
+wants_policy(const Demand *demand)
+{
+	return demand->may_be_backordered && demand->tracked && demand->found < demand->quantity;
+}
+
+/*
+ * compare_texts orders pointers to texts as collation "C" does; Policy begins
+ * with one.
+ */
+static int
+compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/*
+ * compare_ids orders policies by id, in which they are locked.
+ */
+static int
+compare_ids(const void *a, const void *b)
+{
+	return oms_uuid_cmp(&((const Policy *) a)->id, &((const Policy *) b)->id);
+}
+
+/*
+ * lacking_skus returns the SKUs that demands lack, each once, in order.
+ */
+static Array *
+lacking_skus(const Sourcing *sourcing)
+{
+	const char **skus = palloc(Max(1, sourcing->count) * sizeof(char *));
+	Array	   *array;
+	int			count = 0;
+
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		if (wants_policy(&sourcing->demands[i]))
+			skus[count++] = sourcing->demands[i].sku;
+	}
+	array = oms_array(TEXTOID, count);
+	qsort(skus, count, sizeof(char *), compare_texts);
+	for (int i = 0; i < count; i++)
+	{
+		if (i == 0 || strcmp(skus[i - 1], skus[i]) != 0)
+			oms_array_add_text(array, skus[i]);
+	}
+	return array;
+}
+
+/*
+ * read_left reads what the policies in force leave of the SKUs, with lock as it
+ * stays until the transaction ends.
+ */
+static Policy *
+read_left(Store *store, const Array *skus, bool lock, int *count)
+{
+	uint64		found = oms_run(store, &read_policies, (Datum[]) {oms_array_datum(skus)});
+	Policy	   *policies = palloc(Max(1, found) * sizeof(Policy));
+
+	for (uint64 i = 0; i < found; i++)
+	{
+		policies[i].sku = oms_column_text(i, 1);
+		policies[i].id = oms_column_uuid(i, 2);
+		policies[i].left = oms_column_int64(i, 3);
+	}
+	*count = (int) found;
+	if (lock && found > 0)
+	{
+		Array	   *ids = oms_array(UUIDOID, found);
+		uint64		locked;
+
+		qsort(policies, found, sizeof(Policy), compare_ids);
+		for (uint64 i = 0; i < found; i++)
+			oms_array_add_uuid(ids, &policies[i].id);
+		locked = oms_run(store, &lock_policies, (Datum[]) {oms_array_datum(ids)});
+		for (uint64 i = 0, j = 0; i < found; i++)
+		{
+			pg_uuid_t	id = {{0}};
+
+			if (j < locked)
+				id = oms_column_uuid(j, 1);
+			policies[i].left = oms_uuid_cmp(&policies[i].id, &id) == 0 ? oms_column_int64(j++, 2) : 0;
+		}
+	}
+	qsort(policies, *count, sizeof(Policy), compare_texts);
+	return policies;
+}
+
+/*
+ * oms_backorder_plan says which units that the plan found no stock for a policy
+ * lets be sold all the same; those that come first, as far as its limit goes.
+ */
+void
+oms_backorder_plan(Store *store, Sourcing *sourcing, bool lock)
+{
+	Array	   *skus = NULL;
+	Policy	   *policies;
+	int			count;
+
+	sourcing->takes_policies = false;
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		sourcing->demands[i].backordered = 0;
+		if (!skus && wants_policy(&sourcing->demands[i]))
+			skus = lacking_skus(sourcing);
+	}
+	if (!skus)
+		return;
+	policies = read_left(store, skus, lock, &count);
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		Demand	   *demand = &sourcing->demands[i];
+		Policy	   *policy = wants_policy(demand) ? bsearch(&demand->sku, policies, count, sizeof(Policy), compare_texts) : NULL;
+
+		if (!policy)
+			continue;
+		demand->backordered = Min(demand->quantity - demand->found, Max(0, policy->left));
+		demand->policy_id = policy->id;
+		policy->left -= demand->backordered;
+		sourcing->takes_policies |= demand->backordered > 0;
+	}
+}
+
+/*
+ * oms_backorder_queue waits for those who are selling under the same policies.
+ */
+void
+oms_backorder_queue(const Store *store, const Sourcing *sourcing)
+{
+	Array	   *skus = lacking_skus(sourcing);
+
+	/* no location has an empty name: these are lines of their own */
+	for (int i = 0; i < skus->count; i++)
+		(void) oms_stand_in_line(store, QUEUE_STOCK, TextDatumGetCString(skus->values[i]), "");
+}
+
+/*
+ * change_policies adds units to policies, each once and in order of their ids.
+ * Returns whether all were found, as the query asks for them.
+ */
+static bool
+change_policies(Store *store, const StoreQuery *query, PolicyUnits *list, int count)
+{
+	Array	   *ids = oms_array(UUIDOID, count);
+	Array	   *units = oms_array(INT8OID, count);
+
+	qsort(list, count, sizeof(PolicyUnits), oms_uuid_cmp);
+	for (int i = 0; i < count; i++)
+	{
+		if (i > 0 && oms_uuid_cmp(&list[i - 1], &list[i]) == 0)
+			units->values[units->count - 1] = Int64GetDatum(DatumGetInt64(units->values[units->count - 1]) + list[i].units);
+		else
+		{
+			oms_array_add_uuid(ids, &list[i].policy_id);
+			oms_array_add_int64(units, list[i].units);
+		}
+	}
+	return ids->count == 0 ||
+		oms_run(store, query, (Datum[]) {oms_array_datum(ids), oms_array_datum(units)}) == ids->count;
+}
+
+/*
+ * oms_backorder_take counts what is planned into the policies.  Returns false
+ * where one has less left by now, or is not in force any more; the others are
+ * written then, and the caller rolls back.
+ */
+bool
+oms_backorder_take(Store *store, const Sourcing *sourcing)
+{
+	PolicyUnits *list;
+	int			count = 0;
+
+	if (!sourcing->takes_policies)
+		return true;
+	list = palloc_extended(sourcing->count * sizeof(PolicyUnits), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		const Demand *demand = &sourcing->demands[i];
+
+		if (demand->backordered > 0)
+			list[count++] = (PolicyUnits) {demand->policy_id, demand->backordered};
+	}
+	return change_policies(store, &take_units, list, count);
+}
+
+/*
+ * oms_backorder_give_back takes units that do not wait any more off their
+ * policies.
+ */
+void
+oms_backorder_give_back(Store *store, PolicyUnits *list, int count)
+{
+	if (!change_policies(store, &give_units_back, list, count))
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger keeps the engine from writing table \"backorder_policies\""),
+				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+}

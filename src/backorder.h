@@ -1,0 +1,22 @@
+/*
+ * backorder.h
+ *	  Units that are sold without stock, counted in their policies.
+ */
+#ifndef OMS_BACKORDER_H
+#define OMS_BACKORDER_H
+
+#include "sourcing.h"
+
+/* So many units are added to what waits under a policy. */
+typedef struct PolicyUnits
+{
+	pg_uuid_t	policy_id;		/* first: sorted by it */
+	int64		units;
+} PolicyUnits;
+
+extern void oms_backorder_plan(Store *store, Sourcing *sourcing, bool lock);
+extern void oms_backorder_queue(const Store *store, const Sourcing *sourcing);
+extern bool oms_backorder_take(Store *store, const Sourcing *sourcing);
+extern void oms_backorder_give_back(Store *store, PolicyUnits *list, int count);
+
+#endif							/* OMS_BACKORDER_H */
