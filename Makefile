@@ -88,6 +88,8 @@ OBJS = $(patsubst %,src/%.o, \
 	walk \
 	backorder \
 	stock \
+	stock_hold \
+	reclaim \
 	movement \
 	replay \
 	inbound \
@@ -121,6 +123,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	lifecycle \
 	reference \
 	stock \
+	stock_holds \
 	backorders \
 	inbound \
 	feed \

@@ -23,7 +23,7 @@ BEGIN
 	COMMENT ON COLUMN stock.location IS 'Where it is; never changes (OM006)';
 	COMMENT ON COLUMN stock.on_hand IS 'Units that are there, sold or not: the sum of on_hand_change of its movements; kept by the engine';
 	COMMENT ON COLUMN stock.unavailable IS 'Units on hand that cannot be sold, such as quarantined ones: the sum of unavailable_change of its movements; kept by the engine';
-	COMMENT ON COLUMN stock.reserved IS 'Units on hand that fulfillments with stock_state reserved hold; kept by the engine';
+	COMMENT ON COLUMN stock.reserved IS 'Units on hand that fulfillments with stock_state reserved hold, and those of stock_holds, expired ones too; kept by the engine';
 	COMMENT ON COLUMN stock.safety_stock IS 'Units that orders must leave alone; people write it';
 	COMMENT ON COLUMN stock.available IS 'Units that orders can take: on_hand - unavailable - reserved - safety_stock, less than 0 where safety_stock exceeds what is left';
 	COMMENT ON COLUMN stock.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';

@@ -23,6 +23,7 @@ BEGIN
 	PERFORM set_config('search_path', format('%I, pg_temp', store), true);
 	PERFORM oms.layout_reference();
 	PERFORM oms.layout_stock();
+	PERFORM oms.layout_stock_holds();
 	PERFORM oms.layout_backorders();
 	PERFORM oms.layout_inbound();
 	PERFORM oms.layout_feeds();

@@ -10,6 +10,7 @@ AS $layout$
 SELECT * FROM oms.layout_reference_triggers()
 UNION ALL SELECT * FROM oms.layout_stock_triggers()
 UNION ALL SELECT * FROM oms.layout_feeds_triggers()
+UNION ALL SELECT * FROM oms.layout_stock_holds_triggers()
 UNION ALL SELECT * FROM oms.layout_backorders_triggers()
 UNION ALL SELECT * FROM oms.layout_inbound_triggers()
 UNION ALL SELECT * FROM oms.layout_orders_triggers()
@@ -35,6 +36,7 @@ VALUES
 	('order_holds', 'placed_by', 'oms.actor()'),
 	('payments', 'id', 'oms.uuid7()'),
 	('stock_movements', 'actor', 'oms.actor()'),
+	('stock_holds', 'id', 'oms.uuid7()'),
 	('inbound', 'id', 'oms.uuid7()'),
 	('fulfillments', 'id', 'oms.uuid7()'),
 	('fulfillment_lines', 'id', 'oms.uuid7()')

@@ -87,16 +87,18 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_facts.hours_shipped_to_delivered IS 'Hours from shipped_at to delivered_at, to 2 decimals; NULL: not delivered';
 
 	CREATE VIEW stock_position WITH (security_invoker = true) AS
-	SELECT s.sku, s.location, s.on_hand, s.unavailable, s.reserved, s.safety_stock, 0::bigint AS held, s.available
+	SELECT s.sku, s.location, s.on_hand, s.unavailable, s.reserved, s.safety_stock,
+		coalesce((SELECT sum(h.quantity) FROM stock_holds h WHERE h.sku = s.sku AND h.location = s.location), 0)::bigint AS held,
+		s.available
 	FROM stock s;
 	COMMENT ON VIEW stock_position IS 'One row a SKU and location; basis: units, now';
 	COMMENT ON COLUMN stock_position.sku IS 'Code of what is counted';
 	COMMENT ON COLUMN stock_position.location IS 'Code of where it is';
 	COMMENT ON COLUMN stock_position.on_hand IS 'Units that are there, sold or not';
 	COMMENT ON COLUMN stock_position.unavailable IS 'Units of on_hand that cannot be sold';
-	COMMENT ON COLUMN stock_position.reserved IS 'Units of on_hand that fulfillments hold';
+	COMMENT ON COLUMN stock_position.reserved IS 'Units of on_hand that fulfillments hold, or stock holds: held is part of it';
 	COMMENT ON COLUMN stock_position.safety_stock IS 'Units that orders must leave alone';
-	COMMENT ON COLUMN stock_position.held IS 'Units set aside before an order is placed: 0, as there is no way to do so yet';
+	COMMENT ON COLUMN stock_position.held IS 'Units of reserved that stock_holds sets aside before there is an order; expired ones count until whoever needs them, or oms.tick, takes them back';
 	COMMENT ON COLUMN stock_position.available IS 'Units that orders can take: on_hand - unavailable - reserved - safety_stock; less than 0 where safety_stock exceeds what is left';
 
 	CREATE VIEW order_timeline WITH (security_invoker = true) AS

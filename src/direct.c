@@ -30,6 +30,7 @@
 #include "payment.h"
 #include "placing.h"
 #include "plan.h"
+#include "stock_hold.h"
 #include "uuid7.h"
 
 #define TOTAL_TYPMOD (((19 << 16) | 4) + VARHDRSZ)	/* numeric(19,4) */
@@ -284,6 +285,8 @@ reserve(Direct *d)
 	int			count = d->sourcing.count;
 	Demand		wanted;
 
+	if (d->doc->fields[DOC_STOCK_HOLD].is_set)
+		oms_take_hold(d->store, d->doc->fields[DOC_STOCK_HOLD].text, &d->sourcing);
 	oms_source_take(d->store, &d->sourcing);
 	d->demands = palloc(count * sizeof(Demand *));
 	for (int i = 0; i < count; i++)

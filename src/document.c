@@ -243,8 +243,6 @@ parse_value(const JsonbValue *v, const char *path, const Field *field, FieldValu
 		case FIELD_ATTRIBUTES:
 			parse_container(v, path, field, value);
 			break;
-		case FIELD_LATER:
-			oms_document_fault(path, field->name, "is not accepted yet");
 	}
 }
 

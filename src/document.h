@@ -29,8 +29,7 @@ typedef enum FieldType
 	FIELD_OBJECT,
 	FIELD_ARRAY,
 	FIELD_TEXT_OR_OBJECT,
-	FIELD_ATTRIBUTES,			/* an object, kept as it is */
-	FIELD_LATER					/* known, but not accepted yet */
+	FIELD_ATTRIBUTES			/* an object, kept as it is */
 } FieldType;
 
 typedef struct Field

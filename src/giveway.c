@@ -1,10 +1,10 @@
 /*
  * giveway.c
- *	  Setting stock to what it is, and allocations that must give way to it.
+ *	  Setting stock to what it is, and what must give way to it.
  *
  * Reached from movement.c with the stock rows locked.  Where fewer units are
- * left than are reserved, allocations give way until the rest is covered: the
- * least advanced first (most moves away from leaving, by the workflow's
+ * left than are reserved, stock holds give way (reclaim.c), then allocations,
+ * until the rest is covered: the least advanced first (most moves away from leaving, by the workflow's
  * graph), then the youngest.  Their units are divided off and take their
  * fulfillment's own move that does reroute, so they are sourced elsewhere or
  * become short, and the log tells.
@@ -27,6 +27,7 @@
 #include "plan.h"
 #include "rows.h"
 #include "stock.h"
+#include "stock_hold.h"
 
 static const StoreQuery read_allocations = {
 	"SELECT f.id, f.order_id, f.number, f.workflow, f.status, l.order_line_id, l.quantity,"
@@ -67,7 +68,8 @@ typedef struct Allocation
 
 static bool stock_is_locked = false;
 
-static void make_way(Store *store, const StockLevel *level);
+static void move_allocations(Store *store, const StockLevel *level, int64 missing);
+static void make_way(Store *store, StockLevel *level);
 
 /*
  * oms_stock_is_locked tells sourcing that stock rows are held already, so that
@@ -111,6 +113,7 @@ add_level(StockChanges *changes, const StockLevel *level)
 
 	change->on_hand = level->on_hand - level->old_on_hand;
 	change->unavailable = level->unavailable - level->old_unavailable;
+	change->reserved = -level->given;
 }
 
 /*
@@ -230,19 +233,26 @@ static void
 refuse_undercut(const StockLevel *level, const Allocation *list, int count)
 {
 	StringInfoData names;
+	int64		held = level->reserved - level->given;
 
 	initStringInfo(&names);
-	for (int i = 0; i < count && i < 10; i++)
-		appendStringInfo(&names, "%s\"%s\" (" INT64_FORMAT ", %s)", i == 0 ? "" : ", ", list[i].number,
-						 list[i].quantity, list[i].status);
+	for (int i = 0; i < count; i++)
+	{
+		held -= list[i].quantity;
+		if (i < 10)
+			appendStringInfo(&names, "%s\"%s\" (" INT64_FORMAT ", %s)", i == 0 ? "fulfillments " : ", ", list[i].number,
+							 list[i].quantity, list[i].status);
+	}
 	if (count > 10)
 		appendStringInfo(&names, " and %d more", count - 10);
+	if (held > 0)
+		appendStringInfo(&names, "%sstock holds (" INT64_FORMAT ")", count > 0 ? " and " : "", held);
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_INSUFFICIENT_STOCK),
 			 errmsg("not enough stock: " INT64_FORMAT " units of sku \"%s\" would be left at location \"%s\", but "
-					INT64_FORMAT " are reserved by fulfillments %s",
-					level->on_hand - level->unavailable, level->sku, level->location, level->reserved, names.data),
-			 errhint("Cancel, reject or ship those fulfillments first.")));
+					INT64_FORMAT " are reserved by %s",
+					level->on_hand - level->unavailable, level->sku, level->location, level->reserved - level->given, names.data),
+			 count > 0 ? errhint("Cancel, reject or ship those fulfillments first.") : errhint("Release those stock holds first.")));
 }
 
 /*
@@ -296,12 +306,26 @@ require_unchanged(Store *store, const StockLevel *level, const Allocation *list,
 }
 
 /*
- * make_way has allocations give way until the level covers what is reserved.
+ * make_way has stock holds, then allocations give way until the level covers
+ * what is reserved.
  */
 static void
-make_way(Store *store, const StockLevel *level)
+make_way(Store *store, StockLevel *level)
 {
 	int64		missing = level->reserved - (level->on_hand - level->unavailable);
+
+	if (missing > 0)
+		level->given = oms_give_holds(store, level, missing);
+	if (level->given < missing)
+		move_allocations(store, level, missing - level->given);
+}
+
+/*
+ * move_allocations has allocations of so many units give way.
+ */
+static void
+move_allocations(Store *store, const StockLevel *level, int64 missing)
+{
 	int			count;
 	int			used = 0;
 	Allocation *all = find_allocations(store, level, &count);
@@ -313,8 +337,6 @@ make_way(Store *store, const StockLevel *level)
 	Array	   *to = oms_array(TEXTOID, count);
 	Array	   *reasons = oms_array(TEXTOID, count);
 
-	if (missing <= 0)
-		return;
 	for (int i = 0; i < count && missing > 0 && !level->refuses; i++)
 	{
 		if (!all[i].target)

@@ -17,6 +17,7 @@ typedef struct StockLevel
 	int64		on_hand;
 	int64		unavailable;
 	int64		reserved;
+	int64		given;			/* out: of it, units that stock holds gave */
 	bool		refuses;		/* reservations may not give way: a transfer */
 } StockLevel;
 

@@ -34,6 +34,7 @@
 #include "placing.h"
 #include "queue.h"
 #include "stock.h"
+#include "stock_hold.h"
 #include "store.h"
 #include "transition.h"
 
@@ -71,6 +72,7 @@ static const GuardEntry guards[] = {
 	{"hold", oms_guard_hold, "iu"},
 	{"movement", oms_guard_movement, "iud"},
 	{"inbound", oms_guard_inbound, "iud"},
+	{"stock_hold", oms_guard_stock_hold, "iud"},
 	{"workflow", guard_workflow, "iu"},
 	{"channel", guard_channel, "iu"},
 	{"method", guard_method, "iu"},

@@ -30,6 +30,7 @@
 #include "plan.h"
 #include "queue.h"
 #include "rows.h"
+#include "stock_hold.h"
 #include "uuid7.h"
 
 PG_FUNCTION_INFO_V1(oms_place_order);
@@ -54,6 +55,7 @@ static const StoreQuery read_result = {
 
 static bool find_repeated(Store *store, const OrderDocument *doc, pg_uuid_t *id);
 static bool is_there(Store *store, const OrderDocument *doc);
+static bool set_status_with_hold(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const char *status);
 static bool place_in_steps(Store *store, const OrderDocument *doc, const OrderFrame *frame, const pg_uuid_t *id);
 
 /*
@@ -254,7 +256,30 @@ place_in_steps(Store *store, const OrderDocument *doc, const OrderFrame *frame, 
 	oms_write_payments(store, doc, id);
 	if (doc->fields[DOC_TOTAL].is_set && oms_run(store, &check_total, (Datum[]) {UUIDPGetDatum(id)}) > 0)
 		oms_require_total(doc, oms_column_numeric(0, 1));
-	if (oms_run(store, &set_status, (Datum[]) {UUIDPGetDatum(id), CStringGetTextDatum(status)}) != 1)
+	if (!set_status_with_hold(store, doc, id, status))
 		oms_refuse_hidden("placed");
 	return true;
+}
+
+/*
+ * set_status_with_hold moves the order; the stock hold that the document names
+ * is for it and no other.
+ */
+static bool
+set_status_with_hold(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const char *status)
+{
+	PendingHold hold = {*id, doc->fields[DOC_STOCK_HOLD].text};
+	const PendingHold *outer = oms_set_pending_hold(hold.ref ? &hold : NULL);
+	volatile bool is_set = false;
+
+	PG_TRY();
+	{
+		is_set = oms_run(store, &set_status, (Datum[]) {UUIDPGetDatum(id), CStringGetTextDatum(status)}) == 1;
+	}
+	PG_FINALLY();
+	{
+		(void) oms_set_pending_hold(outer);
+	}
+	PG_END_TRY();
+	return is_set;
 }

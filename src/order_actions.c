@@ -24,6 +24,7 @@
 #include "payment.h"
 #include "plan.h"
 #include "sourcing.h"
+#include "stock_hold.h"
 #include "units.h"
 
 static void act_reserve(Store *store, Mover **rows, int count);
@@ -239,6 +240,8 @@ act_reserve(Store *store, Mover **rows, int count)
 	if (expansion)
 		oms_expansion_write(store, expansion, units, events);
 	sourcing.never_waits = oms_stock_is_locked();
+	for (int i = 0; i < nclaimed && !sourcing.never_waits; i++)
+		oms_take_pending_hold(store, &claimed[i]->id, &sourcing);
 	oms_source_take(store, &sourcing);
 
 	units->lines_are_ours = true;

@@ -13,6 +13,7 @@ typedef enum Queue
 	QUEUE_REFERENCE,			/* placing a channel's external_ref */
 	QUEUE_STOCK,				/* taking from a stock row */
 	QUEUE_WORKFLOWS,			/* editing workflows */
+	QUEUE_HOLD,					/* a stock hold's ref */
 	QUEUE_TRANSACTION,			/* recording a payment's gateway_ref */
 	QUEUE_INBOUND				/* announcing what is on its way by a ref */
 } Queue;

@@ -46,7 +46,7 @@ oms_repair_stock_source(const Store *store)
 					" WHERE h.sku IS NOT NULL OR u.sku IS NOT NULL OR r.sku IS NOT NULL",
 					store->quoted_name, oms_rule_query(store, "stock on hand is the sum of its movements"),
 					oms_rule_query(store, "stock unavailable is the sum of its movements"),
-					oms_rule_query(store, "stock reserved is what fulfillments hold"));
+					oms_rule_query(store, "stock reserved is what fulfillments and stock holds hold"));
 }
 
 /*
@@ -59,7 +59,7 @@ oms_repair_make_stock(const Store *store)
 	if (SPI_execute(psprintf("INSERT INTO %s.stock (sku, location) SELECT sku, location FROM (%s) h UNION SELECT sku, location"
 							 " FROM (%s) r ON CONFLICT DO NOTHING",
 							 store->quoted_name, oms_rule_query(store, "stock on hand is the sum of its movements"),
-							 oms_rule_query(store, "stock reserved is what fulfillments hold")), false, 0) != SPI_OK_INSERT)
+							 oms_rule_query(store, "stock reserved is what fulfillments and stock holds hold")), false, 0) != SPI_OK_INSERT)
 		elog(ERROR, "rows of stock cannot be made");
 }
 

@@ -24,6 +24,7 @@
 #include "queue.h"
 #include "rows.h"
 #include "sourcing.h"
+#include "stock_hold.h"
 
 #define TRIES 5					/* without locking stock first */
 #define MOST_QUEUES 32			/* stock rows that one stands in line for */
@@ -44,6 +45,7 @@ typedef struct Refusal
 static StockChanges *changes_of_plan(const Sourcing *sourcing, bool *takes);
 static void stand_in_line(const Store *store, const StockChanges *changes);
 static bool take_in_subtransaction(Store *store, const Sourcing *sourcing, const StockChanges *changes);
+static bool is_refused(const Sourcing *sourcing);
 static void refuse_short(const Sourcing *sourcing);
 static void require_true_shortage(Store *store, Sourcing *sourcing);
 
@@ -123,11 +125,21 @@ oms_source_take(Store *store, Sourcing *sourcing)
 		StockChanges *changes;
 
 		oms_walk_plan(store, sourcing, lock);
+		if (oms_reclaim(store, sourcing))
+			oms_walk_plan(store, sourcing, lock);
 		oms_backorder_plan(store, sourcing, lock || sourcing->never_waits);
 		if (sourcing->never_waits)
 			require_true_shortage(store, sourcing);
+		if (is_refused(sourcing))
+			oms_require_reclaimed(store, sourcing);
 		refuse_short(sourcing);
 		changes = changes_of_plan(sourcing, &takes);
+		if (attempt == 0 && !sourcing->never_waits)
+		{
+			stand_in_line(store, changes);
+			if (sourcing->takes_policies)
+				oms_backorder_queue(store, sourcing);
+		}
 		if (lock || sourcing->never_waits || (!takes && !sourcing->takes_policies))
 		{
 			if (!oms_stock_apply(store, changes) || !oms_backorder_take(store, sourcing))
@@ -136,12 +148,6 @@ oms_source_take(Store *store, Sourcing *sourcing)
 						 errmsg("stock that is locked and enough cannot be taken"),
 						 errhint("A trigger on table stock or backorder_policies of store \"%s\" keeps the engine from writing it.", store->name)));
 			return;
-		}
-		if (attempt == 0)
-		{
-			stand_in_line(store, changes);
-			if (sourcing->takes_policies)
-				oms_backorder_queue(store, sourcing);
 		}
 		if (take_in_subtransaction(store, sourcing, changes))
 			return;
@@ -156,8 +162,20 @@ void
 oms_source_try(Store *store, Sourcing *sourcing)
 {
 	oms_walk_plan(store, sourcing, false);
+	if (oms_reclaim_in_thought(store, sourcing))
+		oms_walk_plan(store, sourcing, false);
 	oms_backorder_plan(store, sourcing, false);
 	refuse_short(sourcing);
+}
+
+/*
+ * add_changes adds changes to those of a plan.
+ */
+static void
+add_changes(StockChanges *changes, const StockChanges *more)
+{
+	for (int i = 0; more && i < more->count; i++)
+		*oms_stock_change(changes, more->changes[i].sku, more->changes[i].location) = more->changes[i];
 }
 
 /*
@@ -166,16 +184,12 @@ oms_source_try(Store *store, Sourcing *sourcing)
 static StockChanges *
 changes_of_plan(const Sourcing *sourcing, bool *takes)
 {
-	int			ngiven = sourcing->given_back ? sourcing->given_back->count : 0;
-	StockChanges *changes = oms_stock_changes(sourcing->npieces + ngiven);
+	StockChanges *changes = oms_stock_changes(sourcing->npieces);
 
 	*takes = false;
-	for (int i = 0; i < ngiven; i++)
-	{
-		const StockChange *given = &sourcing->given_back->changes[i];
-
-		*oms_stock_change(changes, given->sku, given->location) = *given;
-	}
+	add_changes(changes, sourcing->given_back);
+	add_changes(changes, sourcing->held);
+	add_changes(changes, sourcing->expired);
 	for (int i = 0; i < sourcing->npieces; i++)
 	{
 		const Piece *piece = &sourcing->pieces[i];
@@ -184,7 +198,12 @@ changes_of_plan(const Sourcing *sourcing, bool *takes)
 		if (!piece->tracked)
 			continue;
 		change = oms_stock_change(changes, piece->demand->sku, piece->location);
-		change->reserved = piece->quantity;
+		change->reserved = piece->held;
+		change->converts = piece->held > 0;
+		if (piece->quantity == piece->held)
+			continue;
+		change = oms_stock_change(changes, piece->demand->sku, piece->location);
+		change->reserved = piece->quantity - piece->held;
 		change->takes = *takes = true;
 	}
 	oms_stock_merge(changes);
@@ -202,7 +221,7 @@ stand_in_line(const Store *store, const StockChanges *changes)
 		return;
 	for (int i = 0; i < changes->count; i++)
 	{
-		if (changes->changes[i].takes)
+		if (changes->changes[i].takes || changes->changes[i].converts)
 			(void) oms_stand_in_line(store, QUEUE_STOCK, changes->changes[i].sku, changes->changes[i].location);
 	}
 }
@@ -276,6 +295,20 @@ asked_line(const Demand *demand)
 }
 
 /*
+ * is_refused tells whether any demand may not be short and is.
+ */
+static bool
+is_refused(const Sourcing *sourcing)
+{
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		if (lacks(&sourcing->demands[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
  * refuse_short raises OM003 for what may not be short; OM009 where a line that
  * takes no stock finds no location.
  */
@@ -325,6 +358,7 @@ refuse_short(const Sourcing *sourcing)
 					first->backordered > 0 ? psprintf(", " INT64_FORMAT " can be backordered", first->backordered) : "",
 					count > 1 ? psprintf(" (and %d more)", count - 1) : ""),
 			 errdetail_internal("%s", detail.data),
+			 sourcing->is_hold ? errhint("Hold what is available.") :
 			 errhint("Order what is available, or set if_short to 'hold' to wait for the rest.")));
 }
 
@@ -335,21 +369,14 @@ refuse_short(const Sourcing *sourcing)
 static void
 require_true_shortage(Store *store, Sourcing *sourcing)
 {
-	bool		is_short = false;
-
-	for (int i = 0; i < sourcing->count; i++)
-		is_short |= lacks(&sourcing->demands[i]);
-	if (!is_short)
+	if (!is_refused(sourcing))
 		return;
 	sourcing->never_waits = false;
 	oms_walk_plan(store, sourcing, false);
 	oms_backorder_plan(store, sourcing, false);
 	sourcing->never_waits = true;
-	for (int i = 0; i < sourcing->count; i++)
-	{
-		if (lacks(&sourcing->demands[i]))
-			return;
-	}
+	if (is_refused(sourcing))
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 			 errmsg("stock that order \"%s\" wants is being changed by another session",

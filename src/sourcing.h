@@ -53,6 +53,7 @@ typedef struct Piece
 	int			place;			/* its rank among those of the plan */
 	bool		tracked;		/* stock is taken for it */
 	int64		quantity;
+	int64		held;			/* of it, units that were held for the order */
 } Piece;
 
 typedef struct Sourcing
@@ -63,7 +64,13 @@ typedef struct Sourcing
 	bool		never_waits;	/* stock rows are locked already, out of order */
 	const StockChanges *arriving;	/* units that are about to be there:
 									 * on_hand */
-	StockChanges *given_back;	/* happens in the same statement, or NULL */
+	bool		is_hold;		/* for a stock hold, not for orders */
+
+	/* what happens to stock in the same statement, or NULL */
+	StockChanges *given_back;
+	StockChanges *held;			/* units of the order's own hold, which it may
+								 * have again */
+	StockChanges *expired;		/* of holds whose time is over, for anybody */
 
 	Piece	   *pieces;			/* the plan, once stock is taken */
 	int			npieces;

@@ -109,6 +109,7 @@ oms_stock_merge(StockChanges *list)
 			to->unavailable += change->unavailable;
 			to->reserved += change->reserved;
 			to->takes |= change->takes;
+			to->converts |= change->converts;
 		}
 		else
 			list->changes[kept++] = *change;

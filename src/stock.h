@@ -18,6 +18,7 @@ typedef struct StockChange
 	int64		unavailable;
 	int64		reserved;
 	bool		takes;			/* must find that many units available */
+	bool		converts;		/* has an order get what was held for it */
 } StockChange;
 
 typedef struct StockChanges

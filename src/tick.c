@@ -12,6 +12,9 @@
  * Guards are asked before anything is locked.  Rows that others have locked are
  * left to them, so several ticks share the work; and a row that fails is passed
  * over, so that it does not keep the others back.
+ *
+ * Stock holds that expired are removed last, since stock rows are locked for it
+ * (reclaim.c).
  */
 #include "postgres.h"
 
@@ -29,6 +32,7 @@
 #include "moves.h"
 #include "oms.h"
 #include "plan.h"
+#include "stock_hold.h"
 #include "tick.h"
 
 /* rows that are looked at together */
@@ -394,9 +398,11 @@ static void
 do_due(Store *store, int64 max_rows, TickResult *result)
 {
 	end_expired_holds(store, max_rows, result);
-	fill_waiting(store, max_rows, result);
 	move_open_rows(store, ENTITY_ORDER, max_rows, result);
 	move_open_rows(store, ENTITY_FULFILLMENT, max_rows, result);
+	/* these wait for no stock row, and so may come when some are held */
+	result->stock_holds_expired += oms_end_stock_holds(store, max_rows);
+	fill_waiting(store, max_rows, result);
 }
 
 /*
@@ -453,6 +459,7 @@ oms_tick(PG_FUNCTION_ARGS)
 
 	/* the columns of oms.tick, in its order */
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), (Datum[]) {
-		Int64GetDatum(result.holds_released), Int64GetDatum(result.orders_filled), Int64GetDatum(result.moves)
-	}, (bool[3]) {false})));
+		Int64GetDatum(result.holds_released), Int64GetDatum(result.stock_holds_expired),
+		Int64GetDatum(result.orders_filled), Int64GetDatum(result.moves)
+	}, (bool[4]) {false})));
 }

@@ -11,6 +11,7 @@
 typedef struct TickResult
 {
 	int64		holds_released; /* of orders, whose time had come */
+	int64		stock_holds_expired;
 	int64		orders_filled;	/* given units that they waited for */
 	int64		moves;			/* of orders and fulfillments */
 } TickResult;

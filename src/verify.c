@@ -41,12 +41,13 @@ static const Rule rules[] = {
 		" coalesce(m.unavailable, 0) AS counted FROM @.stock s"
 		" FULL JOIN (SELECT sku, location, sum(unavailable_change) AS unavailable FROM @.stock_movements GROUP BY sku, location) m"
 	" ON m.sku = s.sku AND m.location = s.location WHERE coalesce(s.unavailable, 0) <> coalesce(m.unavailable, 0)"},
-	{"stock reserved is what fulfillments hold",
+	{"stock reserved is what fulfillments and stock holds hold",
 		"SELECT coalesce(s.sku, f.sku) AS sku, coalesce(s.location, f.location) AS location, s.reserved,"
 		" coalesce(f.reserved, 0) AS counted FROM @.stock s"
-		" FULL JOIN (SELECT l.sku, f.location, sum(l.quantity) AS reserved FROM @.fulfillments f"
-		" JOIN @.fulfillment_lines l ON l.fulfillment_id = f.id WHERE f.stock_state = 'reserved' AND l.tracked"
-		" GROUP BY l.sku, f.location) f ON f.sku = s.sku AND f.location = s.location"
+		" FULL JOIN (SELECT r.sku, r.location, sum(r.quantity) AS reserved FROM (SELECT l.sku, f.location, l.quantity"
+		" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id = f.id WHERE f.stock_state = 'reserved' AND l.tracked"
+		" UNION ALL SELECT h.sku, h.location, h.quantity FROM @.stock_holds h) r"
+		" GROUP BY r.sku, r.location) f ON f.sku = s.sku AND f.location = s.location"
 	" WHERE coalesce(s.reserved, 0) <> coalesce(f.reserved, 0)"},
 	{"stock is never oversold",
 		"SELECT sku, location, on_hand, unavailable, reserved FROM @.stock"
@@ -329,7 +330,7 @@ static const Rule rules[] = {
 		"SELECT i.inhrelid::pg_catalog.regclass AS child, i.inhparent::pg_catalog.regclass AS parent FROM pg_catalog.pg_inherits i"
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
-		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
+		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'stock_holds', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
 	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
 };
 

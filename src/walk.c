@@ -55,6 +55,16 @@ static const StoreQuery lock_supply_at_hand = {
 	1, {TEXTARRAYOID}
 };
 
+/* The same where units of stock holds come back, also to rows without any. */
+static const StoreQuery read_all_supply = {
+	SUPPLY_COLUMNS SUPPLY_TABLES, 1, {TEXTARRAYOID}
+};
+
+static const StoreQuery lock_all_supply_at_hand = {
+	SUPPLY_COLUMNS SUPPLY_TABLES " ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s SKIP LOCKED",
+	1, {TEXTARRAYOID}
+};
+
 /*
  * Locations that matter without stock: named, untracked, and the first of all,
  * as many as may be left over when some have refused an order.
@@ -81,6 +91,7 @@ typedef struct Supply
 	const char *location;		/* until places are sorted */
 	int			place;			/* its rank */
 	int64		left;
+	int64		held;			/* more than that, for the order alone */
 } Supply;
 
 typedef struct World
@@ -94,6 +105,8 @@ typedef struct World
 static void read_world(Store *store, const Sourcing *sourcing, bool lock, World *world);
 static Supply *find_supply(const World *world, const char *sku, int place);
 static void plan_order(Sourcing *sourcing, World *world, int first, int next, Demand **group, bool *done);
+static void add_back(const Sourcing *sourcing, World *world);
+static void join_pieces(Sourcing *sourcing);
 static void plan_group(Sourcing *sourcing, World *world, Demand **group, int count);
 
 /*
@@ -144,6 +157,8 @@ oms_walk_plan(Store *store, Sourcing *sourcing, bool lock)
 			;
 		plan_order(sourcing, &world, i, next, group, done);
 	}
+	if (sourcing->held && sourcing->held->count > 0)
+		join_pieces(sourcing);
 }
 
 /*
@@ -158,7 +173,12 @@ take_back(Sourcing *sourcing, World *world, int before)
 
 		piece->demand->found -= piece->quantity;
 		if (piece->tracked)
-			find_supply(world, piece->demand->sku, piece->place)->left += piece->quantity;
+		{
+			Supply	   *supply = find_supply(world, piece->demand->sku, piece->place);
+
+			supply->held += piece->held;
+			supply->left += piece->quantity - piece->held;
+		}
 	}
 }
 
@@ -192,6 +212,34 @@ plan_order(Sourcing *sourcing, World *world, int first, int next, Demand **group
 		is_complete &= sourcing->demands[i].found == sourcing->demands[i].quantity;
 	if (sourcing->demands[first].is_whole && !is_complete)
 		take_back(sourcing, world, before);
+}
+
+/*
+ * join_pieces makes one piece of what a demand gets from one place: units that
+ * were held for it, and others.
+ */
+static void
+join_pieces(Sourcing *sourcing)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < sourcing->npieces; i++)
+	{
+		const Piece *piece = &sourcing->pieces[i];
+		int			same = 0;
+
+		while (same < kept && (sourcing->pieces[same].demand != piece->demand ||
+							   strcmp(sourcing->pieces[same].location, piece->location) != 0))
+			same++;
+		if (same == kept)
+			sourcing->pieces[kept++] = *piece;
+		else
+		{
+			sourcing->pieces[same].quantity += piece->quantity;
+			sourcing->pieces[same].held += piece->held;
+		}
+	}
+	sourcing->npieces = kept;
 }
 
 /*
@@ -335,8 +383,10 @@ read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
 {
 	Array	   *skus = oms_array(TEXTOID, sourcing->count);
 	const StockChanges *arriving = sourcing->arriving;
-	const StoreQuery *query = arriving ? &read_arriving : sourcing->never_waits ? &lock_supply_at_hand
-		: lock ? &lock_supply : &read_supply;
+	bool		all = (sourcing->held && sourcing->held->count > 0) || sourcing->expired;
+	const StoreQuery *query = arriving ? &read_arriving
+		: sourcing->never_waits ? (all ? &lock_all_supply_at_hand : &lock_supply_at_hand)
+		: lock ? &lock_supply : all ? &read_all_supply : &read_supply;
 	Datum		args[4];
 	int		   *ranks;
 	uint64		count = 0;
@@ -360,6 +410,7 @@ read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
 		world->supplies[i].sku = oms_column_text(i, 1);
 		world->supplies[i].location = oms_column_text(i, 2);
 		world->supplies[i].left = oms_column_int64(i, 3);
+		world->supplies[i].held = 0;
 		world->places[i].code = world->supplies[i].location;
 		world->places[i].priority = oms_column_int64(i, 4);
 		world->places[i].tracked = true;
@@ -388,6 +439,7 @@ read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
 	for (int i = 0; i < world->nsupplies; i++)
 		world->supplies[i].place = ranks[world->supplies[i].place];
 	qsort(world->supplies, world->nsupplies, sizeof(Supply), compare_supplies);
+	add_back(sourcing, world);
 }
 
 /*
@@ -420,24 +472,57 @@ find_supply(const World *world, const char *sku, int place)
 }
 
 /*
+ * add_back counts in what stock holds give back: units of the order's own hold,
+ * and of others that have expired.
+ */
+static void
+add_back(const Sourcing *sourcing, World *world)
+{
+	const StockChanges *lists[] = {sourcing->held, sourcing->expired};
+
+	for (int k = 0; k < (int) lengthof(lists); k++)
+	{
+		for (int i = 0; lists[k] && i < lists[k]->count; i++)
+		{
+			const StockChange *back = &lists[k]->changes[i];
+			int			place = find_place(world, back->location);
+			Supply	   *supply = place < 0 ? NULL : find_supply(world, back->sku, place);
+
+			if (supply && k == 0)
+				supply->held -= back->reserved;
+			else if (supply)
+				supply->left -= back->reserved;
+		}
+	}
+}
+
+/*
  * take adds a piece to the plan: so many units of a demand from a place, as
- * far as the place has them.  Returns how many.
+ * far as the place has them, those that are held for the order first, or with
+ * only_held none but those.  Returns how many.
  */
 static int64
-take(Sourcing *sourcing, World *world, Demand *demand, int place)
+take(Sourcing *sourcing, World *world, Demand *demand, int place, bool only_held)
 {
 	bool		tracked = demand->tracked && world->places[place].tracked;
 	int64		quantity = demand->quantity - demand->found;
+	int64		held = 0;
 	Piece	   *piece;
 
 	if (tracked)
 	{
 		Supply	   *supply = find_supply(world, demand->sku, place);
 
-		quantity = supply ? Min(quantity, Max(0, supply->left)) : 0;
+		held = supply ? Min(quantity, supply->held) : 0;
+		quantity = !supply ? 0 : only_held ? held : Min(quantity, held + Max(0, supply->left));
 		if (quantity > 0)
-			supply->left -= quantity;
+		{
+			supply->held -= held;
+			supply->left -= quantity - held;
+		}
 	}
+	else if (only_held)
+		return 0;
 	if (quantity == 0)
 		return 0;
 	if (sourcing->npieces == sourcing->capacity)
@@ -453,6 +538,7 @@ take(Sourcing *sourcing, World *world, Demand *demand, int place)
 	piece->place = place;
 	piece->tracked = tracked;
 	piece->quantity = quantity;
+	piece->held = held;
 	demand->found += quantity;
 	return quantity;
 }
@@ -549,13 +635,56 @@ take_all(Sourcing *sourcing, World *world, Demand **group, int count, int place)
 		return false;
 	for (int i = 0; complete && i < count; i++)
 	{
-		(void) take(sourcing, world, group[i], place);
+		(void) take(sourcing, world, group[i], place, false);
 		complete = group[i]->found == group[i]->quantity;
 	}
 	if (complete)
 		return true;
 	take_back(sourcing, world, before);
 	return false;
+}
+
+/*
+ * is_held_at tells whether units that a group wants are held at a place.
+ */
+static bool
+is_held_at(const World *world, Demand **group, int count, int place)
+{
+	for (int i = 0; i < count; i++)
+	{
+		const Supply *supply = group[i]->tracked ? find_supply(world, group[i]->sku, place) : NULL;
+
+		if (supply && supply->held > 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * plan_held has a group get the units that are held for it: together from a
+ * place that can add what is lacking, else each line from where they are.
+ * Returns whether that is all it wants.
+ */
+static bool
+plan_held(Sourcing *sourcing, World *world, Demand **group, int count)
+{
+	bool		complete = true;
+
+	for (int place = 0; place < world->nplaces; place++)
+	{
+		if (is_held_at(world, group, count, place) && take_all(sourcing, world, group, count, place))
+			return true;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		for (int place = 0; place < world->nplaces; place++)
+		{
+			if (may_serve(&world->places[place], group[i]))
+				(void) take(sourcing, world, group[i], place, true);
+		}
+		complete &= group[i]->found == group[i]->quantity;
+	}
+	return complete;
 }
 
 /*
@@ -570,6 +699,8 @@ plan_group(Sourcing *sourcing, World *world, Demand **group, int count)
 
 	if (pickup >= 0 && take_all(sourcing, world, group, count, pickup))
 		return;
+	if (sourcing->held && sourcing->held->count > 0 && plan_held(sourcing, world, group, count))
+		return;
 	for (int place = 0; place < world->nplaces; place++)
 	{
 		if (take_all(sourcing, world, group, count, place))
@@ -581,11 +712,11 @@ plan_group(Sourcing *sourcing, World *world, Demand **group, int count)
 		if (!group[i]->tracked)
 			continue;
 		if (pickup >= 0 && may_serve(&world->places[pickup], group[i]))
-			(void) take(sourcing, world, group[i], pickup);
+			(void) take(sourcing, world, group[i], pickup, false);
 		for (int place = 0; place < world->nplaces && group[i]->found < group[i]->quantity; place++)
 		{
 			if (may_serve(&world->places[place], group[i]))
-				(void) take(sourcing, world, group[i], place);
+				(void) take(sourcing, world, group[i], place, false);
 		}
 	}
 	/* what takes no stock goes with the goods, where there are any */
@@ -595,12 +726,12 @@ plan_group(Sourcing *sourcing, World *world, Demand **group, int count)
 			follow_goods(sourcing, world, group[i], before);
 		if (!group[i]->tracked && sourcing->npieces > before)
 			(void) take(sourcing, world, group[i],
-						find_place(world, sourcing->pieces[before].location));
+						find_place(world, sourcing->pieces[before].location), false);
 		for (int place = 0; !group[i]->tracked && place < world->nplaces &&
 			 group[i]->found < group[i]->quantity; place++)
 		{
 			if (may_serve(&world->places[place], group[i]))
-				(void) take(sourcing, world, group[i], place);
+				(void) take(sourcing, world, group[i], place, false);
 		}
 	}
 }

@@ -83,6 +83,7 @@ BEGIN
 	FROM order_events t JOIN o ON o.id = t.order_id LEFT JOIN fulfillments f ON f.id = t.entity_id
 	UNION ALL SELECT to_jsonb(t) - 'revision' FROM stock t
 	UNION ALL SELECT to_jsonb(t) - '{id,revision,valid_from}'::text[] FROM backorder_policies t
+	UNION ALL SELECT to_jsonb(t) - '{id,expires_at}'::text[] FROM stock_holds t
 	UNION ALL SELECT to_jsonb(t) - '{id,at,xid,entity_id}'::text[] FROM stock_movements t WHERE kind <> 'receipt'
 	$q$;
 END $$;
@@ -166,6 +167,19 @@ SELECT pg_temp.same('a closed channel', '{"channel": "old", "currency": "EUR", "
 SELECT pg_temp.same('a closed location', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}, {"sku": "sku8", "quantity": 1, "unit_price": 1, "location": "shut"}]}');
 SELECT pg_temp.same('an unknown method', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 1, "unit_price": 1}, {"sku": "nix", "method": "nix", "quantity": 1, "unit_price": 1}]}');
 SELECT pg_temp.same('two lines of one SKU', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku8", "quantity": 3, "unit_price": 1}, {"sku": "sku8", "quantity": 3, "unit_price": 2}]}');
+
+-- from stock holds: of all, of less and more than is wanted, in two places, expired, gone
+SELECT pg_temp.both($q$ INSERT INTO @.skus (code, name) VALUES ('mug', 'Mug'), ('cup', 'Cup');
+	INSERT INTO @.stock_movements (sku, location, kind, quantity) VALUES ('mug', 'a', 'receipt', 5), ('mug', 'b', 'receipt', 5), ('cup', 'b', 'receipt', 9) $q$);
+SELECT oms.hold_stock(s, 'h' || n, items) FROM unnest('{once,steps}'::text[]) AS s, (VALUES (1, '[{"sku": "mug", "quantity": 1, "location": "b"}]'::jsonb),
+	(2, '[{"sku": "mug", "quantity": 1, "location": "b"}, {"sku": "cup", "quantity": 2}]'), (3, '[{"sku": "mug", "quantity": 2, "location": "b"}, {"sku": "mug", "quantity": 2, "location": "a"}]')) AS h(n, items);
+SELECT oms.hold_stock(s, 'h4', '[{"sku": "cup", "quantity": 7}]', '1 microsecond') FROM unnest('{once,steps}'::text[]) AS s;
+SELECT pg_temp.same('held elsewhere', '{"channel": "web", "currency": "EUR", "stock_hold": "h1", "lines": [{"sku": "mug", "quantity": 1, "unit_price": 1}]}');
+SELECT is(pg_temp.writes('once'), 0::bigint, 'and that too is written once');
+SELECT pg_temp.same('held, and more', '{"channel": "web", "currency": "EUR", "stock_hold": "h2", "lines": [{"sku": "mug", "quantity": 2, "unit_price": 1}, {"sku": "sku8", "quantity": 1, "unit_price": 1}]}');
+SELECT pg_temp.same('held in two places', '{"channel": "late", "currency": "EUR", "stock_hold": "h3", "lines": [{"sku": "mug", "quantity": 4, "unit_price": 1}]}');
+SELECT pg_temp.same('refused: held by others', '{"channel": "web", "currency": "EUR", "stock_hold": "h3", "lines": [{"sku": "mug", "quantity": 7, "unit_price": 1}]}');
+SELECT pg_temp.same('of an expired hold', '{"channel": "late", "currency": "EUR", "lines": [{"sku": "cup", "quantity": 5, "unit_price": 1}]}');
 
 -- at random
 DO $$

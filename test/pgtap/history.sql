@@ -112,7 +112,7 @@ SELECT past.begin_import();
 SELECT is(pg_temp.import(total => 49), 'an order''s total is the sum of its lines and charges: 1', 'a wrong total is found');
 SELECT is(pg_temp.import(units => 6), 'an order''s units are the sum of its lines: 1', 'wrong units are');
 SELECT is(pg_temp.import(allocated => 1), 'units of a placed line are all accounted for: 1, a line''s units are what its fulfillments carry: 1', 'units that nobody has are');
-SELECT is(pg_temp.import(reserved => 3), 'stock reserved is what fulfillments hold: 1', 'wrong reserved is');
+SELECT is(pg_temp.import(reserved => 3), 'stock reserved is what fulfillments and stock holds hold: 1', 'wrong reserved is');
 SELECT is(pg_temp.import(on_hand => 9), 'stock on hand is the sum of its movements: 1', 'wrong on_hand is');
 SELECT is(pg_temp.import(holds => 1), 'open holds are counted: 1', 'wrong open_holds is');
 SELECT is(pg_temp.import(closed => '2001-01-09'), 'closed orders are in a final state, others are not: 1', 'a wrong closed_at is');

@@ -155,7 +155,7 @@ INSERT INTO faults SELECT path, path || ': ' || fault, pg_temp.doc(change::jsonb
 	('holds', 'must be an array', '{"holds": {}}'), ('holds[0]', 'must be an object', '{"holds": ["fraud"]}'), ('holds[0].kind', 'is required', '{"holds": [{}]}'),
 	('holds[0].kind', NULL, '{"holds": [{"kind": "boredom"}]}'), ('holds[0].until', 'unknown key', '{"holds": [{"kind": "fraud", "until": "x"}]}'),
 	('holds[0].expires_at', NULL, '{"holds": [{"kind": "fraud", "expires_at": "soon"}]}'),
-	('stock_hold', 'is not accepted yet', '{"stock_hold": "cart-1"}'), ('payments', 'must be an array', '{"payments": {}}'), ('payments[0].kind', '"refund" is none of authorize, sale', '{"payments": [{"method": "card", "kind": "refund", "amount": 5}]}'),
+	('stock_hold', 'is empty', '{"stock_hold": ""}'), ('payments', 'must be an array', '{"payments": {}}'), ('payments[0].kind', '"refund" is none of authorize, sale', '{"payments": [{"method": "card", "kind": "refund", "amount": 5}]}'),
 	('payments[0].method', 'is required', '{"payments": [{"kind": "sale", "amount": 5}]}'), ('payments[0].amount', 'must be more than 0', '{"payments": [{"method": "card", "kind": "sale", "amount": 0}]}'),
 	('payments[0].card', 'unknown key', '{"payments": [{"method": "card", "kind": "sale", "amount": 5, "card": "4111"}]}'),
 	('total', 'must be a number', '{"total": "5"}'), ('total', 'lines and charges make 5.0000, not 5.0100', '{"total": 5.01}'), ('total', '-5 is less than 0', '{"total": -5}'),

@@ -29,6 +29,7 @@ INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR');
 INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) SELECT id, 1, 'mug', 1, 1 FROM shop.orders WHERE number = 'S-1001';
 INSERT INTO shop.order_charges (order_id, kind, amount) SELECT id, 'fee', 1 FROM shop.orders WHERE number = 'S-1001';
 INSERT INTO shop.order_holds (order_id, kind) SELECT id, 'manual' FROM shop.orders WHERE number = 'S-1001';
+SELECT FROM shop.hold_stock('cart 1', '[{"sku": "mug", "quantity": 2}]');
 INSERT INTO shop.payments (order_id, method, amount) SELECT id, 'card', 5 FROM shop.orders WHERE number = 'S-1000';
 INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount) SELECT id, 'authorize', 'succeeded', 5 FROM shop.payments;
 RESET ROLE;
@@ -123,6 +124,11 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('stock: UPDATE of the key', $$UPDATE shop.stock SET location = 'empty'$$, '42501 42501 42501 42501 OM006'),
 ('stock: DELETE with units', $$DELETE FROM shop.stock$$, '42501 42501 42501 42501 OM005'),
 ('stock: TRUNCATE', $$TRUNCATE shop.stock$$, '42501 42501 42501 42501 OM005'),
+('stock_holds: SELECT', $$SELECT quantity FROM shop.stock_holds$$, '42501 ok ok ok ok'),
+('stock_holds: INSERT', $$INSERT INTO shop.stock_holds (ref, sku, location, quantity, expires_at, items_hash) VALUES ('x', 'mug', 'north', 1, now(), '')$$, '42501 42501 42501 42501 OM005'),
+('stock_holds: UPDATE', $$UPDATE shop.stock_holds SET quantity = 2$$, '42501 42501 42501 42501 OM005'),
+('stock_holds: DELETE', $$DELETE FROM shop.stock_holds$$, '42501 42501 42501 42501 OM005'),
+('stock_holds: TRUNCATE', $$TRUNCATE shop.stock_holds$$, '42501 42501 42501 42501 OM005'),
 ('backorder_policies: SELECT', $$SELECT limit_units FROM shop.backorder_policies$$, '42501 ok ok ok ok'),
 ('backorder_policies: INSERT', $$INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('cup', 'preorder', 5)$$, '42501 42501 42501 ok ok'),
 ('backorder_policies: INSERT with units', $$INSERT INTO shop.backorder_policies (sku, policy, backordered) VALUES ('cup', 'preorder', 5)$$, '42501 42501 42501 42501 OM005'),
@@ -228,6 +234,9 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('sequences: nextval(order_number)', $$SELECT nextval('shop.order_number')$$, '42501 42501 42501 42501 ok'),
 ('oms.place_order', $$SELECT FROM oms.place_order('shop', '{"channel": "web", "currency": "EUR", "customer": {"code": "ada", "phone": "1"}, "ship_to": {"city": "Lier"}, "lines": [{"sku": "mug", "quantity": 1, "unit_price": 1}], "charges": [{"kind": "fee", "amount": 1}], "holds": [{"kind": "fraud"}]}')$$, '42501 42501 ok ok ok'),
 ('oms.place_order, the same again', $$SELECT FROM oms.place_order('shop', '{"channel": "web", "currency": "EUR", "customer": {"code": "ada", "name": "Ada"}, "ship_to": {"city": "Ghent"}, "external_ref": "1", "lines": [{"sku": "mug", "quantity": 5, "unit_price": 2}], "charges": [{"kind": "fee", "amount": 1}]}')$$, '42501 42501 ok ok ok'),
+('oms.hold_stock', $$SELECT oms.hold_stock('shop', 'cart 2', '[{"sku": "mug", "quantity": 1}]')$$, '42501 42501 ok ok ok'),
+('oms.extend_hold', $$SELECT oms.extend_hold('shop', 'cart 1')$$, '42501 42501 ok ok ok'),
+('oms.release_hold', $$SELECT oms.release_hold('shop', 'cart 1')$$, '42501 42501 ok ok ok'),
 ('oms.cancel_lines', $$SELECT oms.cancel_lines('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT order_id AS id FROM shop_ids) o$$, '42501 42501 ok ok ok'),
 ('oms.split_fulfillment', $$SELECT oms.split_fulfillment('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT fulfillment_id AS id FROM shop_ids) f$$, '42501 42501 ok ok ok'),
 ('oms.replace_workflow', $$SELECT oms.replace_workflow('shop', 'counter', definition || 'open -> void do release; final void', '{"rejected": "void"}') FROM shop.workflows WHERE name = 'counter'$$, '42501 42501 42501 ok ok'),
