@@ -89,6 +89,7 @@ OBJS = $(patsubst %,src/%.o, \
 	backorder \
 	stock \
 	stock_hold \
+	channel_rules \
 	reclaim \
 	movement \
 	replay \
@@ -124,6 +125,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	reference \
 	stock \
 	stock_holds \
+	channel_rules \
 	backorders \
 	inbound \
 	feed \

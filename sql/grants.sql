@@ -75,7 +75,8 @@ BEGIN
 			('manager', 'INSERT, UPDATE, DELETE', 'locations', NULL),
 			('manager', 'INSERT, UPDATE, DELETE', 'skus', NULL),
 			('manager', 'INSERT, UPDATE, DELETE', 'bundle_items', NULL),
-			('manager', 'INSERT, UPDATE, DELETE', 'reasons', NULL)
+			('manager', 'INSERT, UPDATE, DELETE', 'reasons', NULL),
+			('manager', 'INSERT, UPDATE, DELETE', 'channel_stock_rules', NULL)
 		) AS p(level, privilege, tablename, without),
 		LATERAL (
 			-- NULL: the whole table; else all of its columns but these

@@ -24,6 +24,7 @@ BEGIN
 	PERFORM oms.layout_reference();
 	PERFORM oms.layout_stock();
 	PERFORM oms.layout_stock_holds();
+	PERFORM oms.layout_channel_rules();
 	PERFORM oms.layout_backorders();
 	PERFORM oms.layout_inbound();
 	PERFORM oms.layout_feeds();

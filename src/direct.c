@@ -254,6 +254,7 @@ want(Direct *d)
 		demand->order_id = d->order.id;
 		demand->line_id = d->line_ids[i];
 		demand->order_number = d->order.number;
+		demand->channel = d->doc->fields[DOC_CHANNEL].text;
 		demand->line_no = (int) line[LINE_LINE].integer;
 		demand->sku = line[LINE_SKU].text;
 		demand->tracked = frame->tracked;

@@ -4,10 +4,10 @@
  *
  * Reached from movement.c with the stock rows locked.  Where fewer units are
  * left than are reserved, stock holds give way (reclaim.c), then allocations,
- * until the rest is covered: the least advanced first (most moves away from leaving, by the workflow's
- * graph), then the youngest.  Their units are divided off and take their
- * fulfillment's own move that does reroute, so they are sourced elsewhere or
- * become short, and the log tells.
+ * until the rest is covered: of these the least advanced first (most moves away
+ * from leaving, by the workflow's graph), then the youngest.  Their units are
+ * divided off and take their fulfillment's own move that does reroute, so they
+ * are sourced elsewhere or become short, and the log tells.
  *
  * Fulfillments and orders are locked before stock everywhere else; here it is
  * the other way round, so nothing is waited for: what is busy raises 40001,

@@ -158,6 +158,7 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		oms_read_demand(demand, i);
 		row = find_row(rows, count, &demand->order_id);
 		demand->order_number = row->order->number;
+		demand->channel = oms_column_text(i, 16);
 		demand->may_be_short = row->order->hold_if_short;
 		demand->is_bundle = strcmp(oms_column_text(i, 17), "bundle") == 0;
 		demand->is_warranty = strcmp(oms_column_text(i, 17), "warranty") == 0;

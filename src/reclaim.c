@@ -23,8 +23,8 @@
 #include "rows.h"
 #include "stock_hold.h"
 
-#define MOST_PROBED 100			/* holds looked at to see whether some are
-								 * busy */
+#define MOST_PROBED 100			/* holds of a stock row, to see whether some
+								 * are busy */
 
 /*
  * At each location, expired holds of a SKU of so many units, and of as many more
@@ -61,14 +61,14 @@ static const StoreQuery delete_expired_at_hand = {
 };
 
 /* Whether there are more expired holds of a SKU than can be locked now. */
-#define PROBED \
-	"SELECT h.id FROM @.stock_holds h WHERE h.sku" EQ "ANY ($1) AND h.expires_at" LE "$2" \
-	" ORDER BY h.sku, h.location, h.expires_at LIMIT $3"
+#define PROBED(locked) \
+	"(SELECT pg_catalog.count(*) FROM ROWS FROM (pg_catalog.unnest($1)) AS w(sku)" \
+	" JOIN @.stock s ON s.sku" EQ "w.sku AND s.reserved" GT "0" \
+	" CROSS JOIN LATERAL (SELECT x.id FROM @.stock_holds x WHERE x.sku" EQ "s.sku AND x.location" EQ "s.location" \
+	" AND x.expires_at" LE "$2 ORDER BY x.expires_at LIMIT $3" locked ") e)"
 
 static const StoreQuery probe_expired = {
-	"SELECT (SELECT pg_catalog.count(*) FROM (" PROBED ") a)" GT
-	"(SELECT pg_catalog.count(*) FROM (" PROBED " FOR UPDATE SKIP LOCKED) b)",
-	3, {TEXTARRAYOID, TIMESTAMPTZOID, INT8OID}
+	"SELECT " PROBED("") GT PROBED(" FOR UPDATE SKIP LOCKED"), 3, {TEXTARRAYOID, TIMESTAMPTZOID, INT8OID}
 };
 
 /* What has to give way at a stock row: first what expired first ... */
@@ -86,8 +86,9 @@ static const StoreQuery lock_live_here = {
 };
 
 static const StoreQuery find_here = {
-	"SELECT h.ref FROM @.stock_holds h WHERE h.sku" EQ "$1 AND h.location" EQ "$2 AND ($3 OR h.expires_at" LE "$4) LIMIT 1",
-	4, {TEXTOID, TEXTOID, BOOLOID, TIMESTAMPTZOID}
+	"SELECT h.ref FROM @.stock_holds h WHERE h.sku" EQ "$1 AND h.location" EQ "$2 AND h.expires_at" LE "$3"
+	" ORDER BY h.expires_at LIMIT 1",
+	3, {TEXTOID, TEXTOID, TIMESTAMPTZOID}
 };
 
 static const StoreQuery delete_holds = {
@@ -106,8 +107,17 @@ static const StoreQuery delete_due = {
 };
 
 /*
+ * is_lacking tells whether the plan found too little of what a demand wants.
+ */
+static bool
+is_lacking(const Demand *demand)
+{
+	return demand->tracked && demand->found < demand->quantity;
+}
+
+/*
  * lacking lists the SKUs of which the plan found too little, and how many units
- * of each.
+ * of each have to come back, those included that a rule keeps where they are.
  */
 static void
 lacking(const Sourcing *sourcing, bool refused_only, Array *skus, Array *units)
@@ -118,8 +128,9 @@ lacking(const Sourcing *sourcing, bool refused_only, Array *skus, Array *units)
 	{
 		const Demand *demand = &sourcing->demands[i];
 
-		if (demand->tracked && demand->found < demand->quantity && !(refused_only && demand->may_be_short))
-			oms_stock_change(list, demand->sku, "")->reserved = demand->quantity - demand->found;
+		if (is_lacking(demand) && !(refused_only && demand->may_be_short))
+			oms_stock_change(list, demand->sku, "")->reserved = demand->quantity - demand->found +
+				(sourcing->rules ? oms_channel_keeps(sourcing->rules, demand->sku) : 0);
 	}
 	oms_stock_merge(list);
 	for (int i = 0; i < list->count; i++)
@@ -151,14 +162,20 @@ read_back(StockChanges *list, uint64 rows)
 static bool
 reclaim(Store *store, Sourcing *sourcing, bool in_thought)
 {
-	Array	   *skus = oms_array(TEXTOID, 8);
-	Array	   *units = oms_array(INT8OID, 8);
-	Datum		now = TimestampTzGetDatum(GetCurrentTimestamp());
+	Array	   *skus;
+	Array	   *units;
+	Datum		now;
 	uint64		rows;
+	int			first = 0;
 
-	lacking(sourcing, false, skus, units);
-	if (skus->count == 0)
+	while (first < sourcing->count && !is_lacking(&sourcing->demands[first]))
+		first++;
+	if (first == sourcing->count)
 		return false;
+	skus = oms_array(TEXTOID, 8);
+	units = oms_array(INT8OID, 8);
+	now = TimestampTzGetDatum(GetCurrentTimestamp());
+	lacking(sourcing, false, skus, units);
 	if (sourcing->never_waits)
 		rows = oms_run(store, &delete_expired_at_hand, (Datum[]) {oms_array_datum(skus), now});
 	else
@@ -266,7 +283,8 @@ oms_give_holds(Store *store, const StockLevel *level, int64 missing)
 	if (given < missing && !level->refuses)
 		given += give_some(store, &lock_live_here, level, now, missing - given);
 	if (given < missing && oms_run(store, &find_here, (Datum[]) {
-			CStringGetTextDatum(level->sku), CStringGetTextDatum(level->location), BoolGetDatum(!level->refuses), now
+			CStringGetTextDatum(level->sku), CStringGetTextDatum(level->location),
+			level->refuses ? now : TimestampTzGetDatum(DT_NOEND)
 		}) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),

@@ -197,14 +197,18 @@ changes_of_plan(const Sourcing *sourcing, bool *takes)
 
 		if (!piece->tracked)
 			continue;
-		change = oms_stock_change(changes, piece->demand->sku, piece->location);
-		change->reserved = piece->held;
-		change->converts = piece->held > 0;
+		if (piece->held > 0)
+		{
+			change = oms_stock_change(changes, piece->demand->sku, piece->location);
+			change->reserved = piece->held;
+			change->converts = true;
+		}
 		if (piece->quantity == piece->held)
 			continue;
 		change = oms_stock_change(changes, piece->demand->sku, piece->location);
 		change->reserved = piece->quantity - piece->held;
 		change->takes = *takes = true;
+		change->leaves = piece->leaves;
 	}
 	oms_stock_merge(changes);
 	return changes;

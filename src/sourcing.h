@@ -5,6 +5,7 @@
 #ifndef OMS_SOURCING_H
 #define OMS_SOURCING_H
 
+#include "channel_rules.h"
 #include "event.h"
 #include "facts.h"
 #include "stock.h"
@@ -17,6 +18,7 @@ typedef struct Demand
 	pg_uuid_t	order_id;
 	pg_uuid_t	line_id;
 	const char *order_number;
+	const char *channel;		/* whose stock rules hold, or NULL */
 	int			line_no;
 	const char *sku;
 	bool		tracked;		/* the SKU is counted in stock */
@@ -54,6 +56,7 @@ typedef struct Piece
 	bool		tracked;		/* stock is taken for it */
 	int64		quantity;
 	int64		held;			/* of it, units that were held for the order */
+	int64		leaves;			/* units that the rest must leave available */
 } Piece;
 
 typedef struct Sourcing
@@ -65,6 +68,7 @@ typedef struct Sourcing
 	const StockChanges *arriving;	/* units that are about to be there:
 									 * on_hand */
 	bool		is_hold;		/* for a stock hold, not for orders */
+	ChannelRules *rules;		/* on the SKUs, once planned; or NULL */
 
 	/* what happens to stock in the same statement, or NULL */
 	StockChanges *given_back;

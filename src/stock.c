@@ -23,10 +23,10 @@ static const StoreQuery change_stock = {
 	"UPDATE @.stock s SET on_hand = s.on_hand" PLUS "c.on_hand, unavailable = s.unavailable" PLUS "c.unavailable,"
 	" reserved = s.reserved" PLUS "c.reserved, revision = s.revision" PLUS "1"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
-	" pg_catalog.unnest($5), pg_catalog.unnest($6)) AS c(sku, location, on_hand, unavailable, reserved, takes)"
+	" pg_catalog.unnest($5), pg_catalog.unnest($6)) AS c(sku, location, on_hand, unavailable, reserved, leaves)"
 	" WHERE s.sku" EQ "c.sku AND s.location" EQ "c.location"
-	" AND (NOT c.takes OR s.available" PLUS "c.on_hand" MINUS "c.unavailable" MINUS "c.reserved" GE "0)",
-	6, {TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BOOLARRAYOID}
+	" AND (c.leaves IS NULL OR s.available" PLUS "c.on_hand" MINUS "c.unavailable" MINUS "c.reserved" GE "c.leaves)",
+	6, {TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
 };
 
 static const StoreQuery insert_movements = {
@@ -76,16 +76,30 @@ oms_stock_change(StockChanges *list, const char *sku, const char *location)
 }
 
 /*
- * compare_changes orders as the columns' collation "C" does.
+ * compare_rows orders as the columns' collation "C" does.
+ */
+static int
+compare_rows(const StockChange *left, const StockChange *right)
+{
+	int			order = strcmp(left->sku, right->sku);
+
+	return order != 0 ? order : strcmp(left->location, right->location);
+}
+
+/*
+ * compare_changes orders by stock row, then has those come first that must leave
+ * most: what others take after them is no matter of theirs.
  */
 static int
 compare_changes(const void *a, const void *b)
 {
 	const StockChange *left = a;
 	const StockChange *right = b;
-	int			order = strcmp(left->sku, right->sku);
+	int			order = compare_rows(left, right);
 
-	return order != 0 ? order : strcmp(left->location, right->location);
+	if (order == 0 && left->leaves != right->leaves)
+		order = left->leaves > right->leaves ? -1 : 1;
+	return order;
 }
 
 /*
@@ -101,10 +115,12 @@ oms_stock_merge(StockChanges *list)
 	{
 		StockChange *change = &list->changes[i];
 
-		if (kept > 0 && compare_changes(&list->changes[kept - 1], change) == 0)
+		if (kept > 0 && compare_rows(&list->changes[kept - 1], change) == 0)
 		{
 			StockChange *to = &list->changes[kept - 1];
 
+			if (change->takes)
+				to->leaves = Max(to->leaves - change->reserved, change->leaves);
 			to->on_hand += change->on_hand;
 			to->unavailable += change->unavailable;
 			to->reserved += change->reserved;
@@ -130,7 +146,7 @@ oms_stock_apply(Store *store, const StockChanges *list)
 	Array	   *on_hand = oms_array(INT8OID, list->count);
 	Array	   *unavailable = oms_array(INT8OID, list->count);
 	Array	   *reserved = oms_array(INT8OID, list->count);
-	Array	   *takes = oms_array(BOOLOID, list->count);
+	Array	   *leaves = oms_array(INT8OID, list->count);
 	Datum		args[6];
 
 	if (list->count == 0)
@@ -144,14 +160,17 @@ oms_stock_apply(Store *store, const StockChanges *list)
 		oms_array_add_int64(on_hand, change->on_hand);
 		oms_array_add_int64(unavailable, change->unavailable);
 		oms_array_add_int64(reserved, change->reserved);
-		oms_array_add(takes, BoolGetDatum(change->takes));
+		if (change->takes)
+			oms_array_add_int64(leaves, change->leaves);
+		else
+			oms_array_add_null(leaves);
 	}
 	args[0] = oms_array_datum(skus);
 	args[1] = oms_array_datum(locations);
 	args[2] = oms_array_datum(on_hand);
 	args[3] = oms_array_datum(unavailable);
 	args[4] = oms_array_datum(reserved);
-	args[5] = oms_array_datum(takes);
+	args[5] = oms_array_datum(leaves);
 	return oms_run(store, &change_stock, args) == list->count;
 }
 

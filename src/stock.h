@@ -17,7 +17,9 @@ typedef struct StockChange
 	int64		on_hand;
 	int64		unavailable;
 	int64		reserved;
-	bool		takes;			/* must find that many units available */
+	bool		takes;			/* must find that many units available ... */
+	int64		leaves;			/* ... and leave so many, by the channel's
+								 * rules */
 	bool		converts;		/* has an order get what was held for it */
 } StockChange;
 

@@ -214,6 +214,7 @@ read_item(Request *request, uint64 row)
 	if (!oms_column_bool(row, 7))
 		oms_document_fault("channel", NULL, psprintf("unknown channel \"%s\"", oms_clip(request->channel)));
 	demand->order_number = demand->method = "";
+	demand->channel = request->channel;
 	demand->line_no = i + 1;
 	demand->sku = item[ITEM_SKU].text;
 	demand->tracked = is_counted;

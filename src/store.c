@@ -60,7 +60,7 @@ static const Fittings fittings[] = {
 	{"channels", 2, {NULL}, ELSEWHERE}, {"locations", 1, {NULL}, ELSEWHERE}, {"skus", 3, {NULL}, ELSEWHERE},
 	{"reasons", 1, {NULL}, ELSEWHERE}, {"customers", 1, {"id"}, ELSEWHERE}, {"addresses", 1, {"id"}, ELSEWHERE},
 	{"stock", 5, {NULL}, BY_ENGINE}, {"stock_movements", 3, {"actor"}, ELSEWHERE},
-	{"stock_holds", 2, {"id"}, ELSEWHERE},
+	{"stock_holds", 2, {"id"}, ELSEWHERE}, {"channel_stock_rules", 1, {"id"}, ELSEWHERE},
 	{"backorder_policies", 5, {"id"}, BY_ENGINE},
 	{"inbound", 5, {"id"}, ELSEWHERE},
 	{"stock_feeds", 2, {NULL}, ELSEWHERE}, {"stock_feed_items", 2, {NULL}, ELSEWHERE},
@@ -527,6 +527,11 @@ relation_changed(Datum arg, Oid relid)
 		{
 			store->machines_read = false;
 			store->workflows_changes++;
+		}
+		if (!OidIsValid(relid) || relid == store->rules_relid || relid == store->workflows_relid)
+		{
+			store->rules_read = false;
+			store->rules_changes++;
 		}
 		for (int i = 0; i < store->ntables; i++)
 		{

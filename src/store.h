@@ -46,12 +46,17 @@ typedef struct Store
 	MemoryContext machines_context;
 	HTAB	   *machines;		/* by workflow name */
 
+	bool		rules_read;		/* has_rules is true to channel_stock_rules */
+	bool		has_rules;
+	Oid			rules_relid;
+
 	HTAB	   *plans;			/* by query; plan.c */
 
 	/* counted up by each change, so that a reader notices one meanwhile */
 	uint64		settings_changes;
 	uint64		workflows_changes;
 	uint64		table_changes;
+	uint64		rules_changes;
 
 	MemoryContext context;		/* of the names above */
 } Store;

@@ -330,7 +330,7 @@ static const Rule rules[] = {
 		"SELECT i.inhrelid::pg_catalog.regclass AS child, i.inhparent::pg_catalog.regclass AS parent FROM pg_catalog.pg_inherits i"
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
-		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'stock_holds', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
+		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'stock_holds', 'channel_stock_rules', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
 	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
 };
 

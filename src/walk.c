@@ -10,6 +10,9 @@
  * The plan is advice, made on a snapshot; sourcing.c takes the stock, and asks
  * again where it was faster than the snapshot.
  *
+ * Where a channel may not take a SKU, or must leave so many, channel_rules.c
+ * says; stores have few such rules or none.
+ *
  * A location that keeps its own books (not tracked) has no limit here, and so
  * serves only lines that name it and lines whose method is a partner's.
  */
@@ -102,7 +105,7 @@ typedef struct World
 	int			nsupplies;
 } World;
 
-static void read_world(Store *store, const Sourcing *sourcing, bool lock, World *world);
+static void read_world(Store *store, Sourcing *sourcing, bool lock, World *world);
 static Supply *find_supply(const World *world, const char *sku, int place);
 static void plan_order(Sourcing *sourcing, World *world, int first, int next, Demand **group, bool *done);
 static void add_back(const Sourcing *sourcing, World *world);
@@ -375,11 +378,24 @@ arriving_datums(const StockChanges *arriving, Datum *args)
 }
 
 /*
+ * rules_on reads the channels' rules on what is wanted.
+ */
+static ChannelRules *
+rules_on(Store *store, const Sourcing *sourcing)
+{
+	Array	   *skus = oms_array(TEXTOID, sourcing->count);
+
+	for (int i = 0; i < sourcing->count; i++)
+		oms_array_add_text(skus, sourcing->demands[i].sku);
+	return oms_channel_rules(store, skus);
+}
+
+/*
  * read_world reads who has what.  With lock, all stock rows of the SKUs are
  * locked first, in their order, so that the plan cannot be overtaken.
  */
 static void
-read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
+read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 {
 	Array	   *skus = oms_array(TEXTOID, sourcing->count);
 	const StockChanges *arriving = sourcing->arriving;
@@ -391,11 +407,15 @@ read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
 	int		   *ranks;
 	uint64		count = 0;
 
+	sourcing->rules = oms_has_channel_rules(store) ? rules_on(store, sourcing) : NULL;
 	for (int i = 0; i < sourcing->count; i++)
 	{
 		if (sourcing->demands[i].tracked)
 			oms_array_add_text(skus, sourcing->demands[i].sku);
 	}
+	/* what the order does not want of its hold is written too */
+	for (int i = 0; lock && sourcing->held && i < sourcing->held->count; i++)
+		oms_array_add_text(skus, sourcing->held->changes[i].sku);
 	args[0] = oms_array_datum(skus);
 	if (arriving)
 		arriving_datums(arriving, args);
@@ -446,13 +466,15 @@ read_world(Store *store, const Sourcing *sourcing, bool lock, World *world)
  * may_serve tells whether a place is allowed for a demand at all.
  */
 static bool
-may_serve(const Place *place, const Demand *demand)
+may_serve(const Sourcing *sourcing, const Place *place, const Demand *demand)
 {
 	for (int i = 0; i < demand->nexcluded; i++)
 	{
 		if (strcmp(demand->excluded[i], place->code) == 0)
 			return false;
 	}
+	if (sourcing->rules && !oms_channel_may_take(sourcing->rules, demand->channel, demand->sku, place->code))
+		return false;
 	if (demand->location)
 		return strcmp(demand->location, place->code) == 0;
 	if (demand->by_partner)
@@ -497,6 +519,15 @@ add_back(const Sourcing *sourcing, World *world)
 }
 
 /*
+ * leaves_at returns how many units a demand's channel must leave at a place.
+ */
+static int64
+leaves_at(const Sourcing *sourcing, const Demand *demand, const Place *place)
+{
+	return sourcing->rules ? oms_channel_leaves(sourcing->rules, demand->channel, demand->sku, place->code) : 0;
+}
+
+/*
  * take adds a piece to the plan: so many units of a demand from a place, as
  * far as the place has them, those that are held for the order first, or with
  * only_held none but those.  Returns how many.
@@ -507,14 +538,16 @@ take(Sourcing *sourcing, World *world, Demand *demand, int place, bool only_held
 	bool		tracked = demand->tracked && world->places[place].tracked;
 	int64		quantity = demand->quantity - demand->found;
 	int64		held = 0;
+	int64		leaves = 0;
 	Piece	   *piece;
 
 	if (tracked)
 	{
 		Supply	   *supply = find_supply(world, demand->sku, place);
 
+		leaves = leaves_at(sourcing, demand, &world->places[place]);
 		held = supply ? Min(quantity, supply->held) : 0;
-		quantity = !supply ? 0 : only_held ? held : Min(quantity, held + Max(0, supply->left));
+		quantity = !supply ? 0 : only_held ? held : Min(quantity, held + Max(0, supply->left - leaves));
 		if (quantity > 0)
 		{
 			supply->held -= held;
@@ -539,6 +572,7 @@ take(Sourcing *sourcing, World *world, Demand *demand, int place, bool only_held
 	piece->tracked = tracked;
 	piece->quantity = quantity;
 	piece->held = held;
+	piece->leaves = leaves;
 	demand->found += quantity;
 	return quantity;
 }
@@ -553,7 +587,7 @@ take_some(Sourcing *sourcing, World *world, Demand *demand, int place, int64 mos
 	int64		taken;
 
 	demand->quantity = Min(all, demand->found + most);
-	taken = take(sourcing, world, demand, place);
+	taken = take(sourcing, world, demand, place, false);
 	demand->quantity = all;
 	return taken;
 }
@@ -566,18 +600,19 @@ take_kits(Sourcing *sourcing, World *world, Demand **components, int count, int 
 {
 	int64		kits = PG_INT64_MAX;
 
-	if (!may_serve(&world->places[place], components[0]))
-		return;
 	for (int i = 0; i < count && kits > 0; i++)
 	{
 		const Demand *demand = components[i];
 
+		if (!may_serve(sourcing, &world->places[place], demand))
+			return;
 		kits = Min(kits, (demand->quantity - demand->found) / demand->per_kit);
 		if (demand->tracked && world->places[place].tracked)
 		{
 			const Supply *supply = find_supply(world, demand->sku, place);
 
-			kits = Min(kits, supply ? Max(0, supply->left) / demand->per_kit : 0);
+			kits = Min(kits, supply ? (supply->held + Max(0, supply->left - leaves_at(sourcing, demand, &world->places[place])))
+					   / demand->per_kit : 0);
 		}
 	}
 	for (int i = 0; i < count && kits > 0; i++)
@@ -631,10 +666,13 @@ take_all(Sourcing *sourcing, World *world, Demand **group, int count, int place)
 	int			before = sourcing->npieces;
 	bool		complete = true;
 
-	if (!may_serve(&world->places[place], group[0]))
-		return false;
 	for (int i = 0; complete && i < count; i++)
 	{
+		if (!may_serve(sourcing, &world->places[place], group[i]))
+		{
+			complete = false;
+			break;
+		}
 		(void) take(sourcing, world, group[i], place, false);
 		complete = group[i]->found == group[i]->quantity;
 	}
@@ -679,7 +717,7 @@ plan_held(Sourcing *sourcing, World *world, Demand **group, int count)
 	{
 		for (int place = 0; place < world->nplaces; place++)
 		{
-			if (may_serve(&world->places[place], group[i]))
+			if (may_serve(sourcing, &world->places[place], group[i]))
 				(void) take(sourcing, world, group[i], place, true);
 		}
 		complete &= group[i]->found == group[i]->quantity;
@@ -711,26 +749,28 @@ plan_group(Sourcing *sourcing, World *world, Demand **group, int count)
 	{
 		if (!group[i]->tracked)
 			continue;
-		if (pickup >= 0 && may_serve(&world->places[pickup], group[i]))
+		if (pickup >= 0 && may_serve(sourcing, &world->places[pickup], group[i]))
 			(void) take(sourcing, world, group[i], pickup, false);
 		for (int place = 0; place < world->nplaces && group[i]->found < group[i]->quantity; place++)
 		{
-			if (may_serve(&world->places[place], group[i]))
+			if (may_serve(sourcing, &world->places[place], group[i]))
 				(void) take(sourcing, world, group[i], place, false);
 		}
 	}
 	/* what takes no stock goes with the goods, where there are any */
 	for (int i = 0; i < count; i++)
 	{
+		int			first = sourcing->npieces > before ? find_place(world, sourcing->pieces[before].location) : -1;
+
 		if (group[i]->goods_line > 0)
 			follow_goods(sourcing, world, group[i], before);
-		if (!group[i]->tracked && sourcing->npieces > before)
-			(void) take(sourcing, world, group[i],
-						find_place(world, sourcing->pieces[before].location), false);
+		if (!group[i]->tracked && first >= 0 &&
+			(!sourcing->rules || may_serve(sourcing, &world->places[first], group[i])))
+			(void) take(sourcing, world, group[i], first, false);
 		for (int place = 0; !group[i]->tracked && place < world->nplaces &&
 			 group[i]->found < group[i]->quantity; place++)
 		{
-			if (may_serve(&world->places[place], group[i]))
+			if (may_serve(sourcing, &world->places[place], group[i]))
 				(void) take(sourcing, world, group[i], place, false);
 		}
 	}

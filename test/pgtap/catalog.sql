@@ -73,7 +73,7 @@ SELECT set_eq($$ SELECT proname::text FROM pg_proc WHERE pronamespace = 'shop'::
 SELECT is((SELECT string_agg(attrelid::regclass || '.' || attname, ' ') FROM pg_attribute a JOIN pg_index i ON i.indrelid = attrelid AND attnum = ANY (i.indkey) JOIN pg_class c ON c.oid = attrelid
 	WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind = 'r' AND atttypid = 'text'::regtype AND attcollation <> 'pg_catalog."C"'::regcollation), NULL, 'indexed texts are COLLATE "C"');
 SELECT is((SELECT string_agg(tgrelid::regclass || ' ' || tgname || ' ' || tgenabled::text, ', ' ORDER BY tgrelid::regclass::text) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = 'shop'::regnamespace AND NOT tgisinternal AND tgenabled <> 'O'),
-	'shop.settings oms_invalidate A, shop.workflows oms_invalidate A', 'two triggers fire in replicas too');
+	'shop.channel_stock_rules oms_invalidate A, shop.settings oms_invalidate A, shop.workflows oms_invalidate A', 'three triggers fire in replicas too');
 
 SELECT * FROM finish();
 ROLLBACK;
