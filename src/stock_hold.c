@@ -166,19 +166,6 @@ expiry(Interval *ttl)
 }
 
 /*
- * stand_in_line_for waits for others who are at the same hold.
- */
-static void
-stand_in_line_for(Store *store, const char *ref)
-{
-	if (!oms_stand_in_line(store, QUEUE_HOLD, ref, ""))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("too many stock holds in one transaction"),
-				 errhint("Hold fewer, or the rest in another transaction.")));
-}
-
-/*
  * parse_items reads what is to be held.
  */
 static void
@@ -391,7 +378,12 @@ hold_units(Store *store, Request *request, Interval *ttl, TimestampTz *until)
 	Hold		hold;
 	bool		is_same;
 
-	stand_in_line_for(store, request->ref);
+	/* two that find no rows here could each make some, at other locations */
+	if (!oms_stand_in_line(store, QUEUE_HOLD, request->ref, ""))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many stock holds in one transaction"),
+				 errhint("Make the others in another transaction.")));
 	lock_hold(store, request->ref, &hold);
 	is_same = hold.hash && DatumGetBool(DirectFunctionCall2(byteaeq, PointerGetDatum(hold.hash), PointerGetDatum(request->hash)));
 	if (hold.hash && !is_same && hold.expires_at > GetCurrentTimestamp())
@@ -475,7 +467,7 @@ oms_extend_hold(PG_FUNCTION_ARGS)
 	oms_require_status(store, "orders");
 	oms_spi_begin();
 	oms_become_owner(store, &scope);
-	stand_in_line_for(store, ref);
+	(void) oms_stand_in_line(store, QUEUE_HOLD, ref, "");
 	lock_hold(store, ref, &hold);
 	extend(store, &hold, expiry(ttl));
 	oms_leave_owner(&scope);
@@ -497,7 +489,7 @@ oms_release_hold(PG_FUNCTION_ARGS)
 	oms_require_status(store, "orders");
 	oms_spi_begin();
 	oms_become_owner(store, &scope);
-	stand_in_line_for(store, ref);
+	(void) oms_stand_in_line(store, QUEUE_HOLD, ref, "");
 	lock_hold(store, ref, &hold);
 	delete_hold(store, &hold);
 	if (!oms_stock_apply(store, hold.given_back))

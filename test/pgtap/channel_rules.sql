@@ -152,5 +152,41 @@ TRUNCATE shop.channel_stock_rules;
 SELECT is(pg_temp.from('late', 'cap', 11), 'a 10, b 1', 'after TRUNCATE');
 SELECT is((SELECT string_agg(rule || ': ' || violations, '; ') FROM oms.verify_store('shop') WHERE violations <> 0), NULL, 'verify_store');
 
+-- ---- rules at random: what can be taken is what one expression over the rows says
+
+CREATE FUNCTION pg_temp.takeable(which text, item text, place text) RETURNS bigint LANGUAGE sql AS $$
+	SELECT CASE WHEN bool_or(r.effect = 'deny' AND r.channel = which AND r.is_here) OR bool_or(r.effect = 'only' AND r.channel = which)
+			AND NOT bool_or(r.effect = 'only' AND r.channel = which AND r.is_here) THEN 0
+		ELSE greatest(0, s.available - coalesce(max(r.units) FILTER (WHERE r.effect = 'keep_from' AND r.channel = which AND r.is_here), 0)
+			- coalesce(max(r.units) FILTER (WHERE r.effect = 'keep_for' AND r.channel IS DISTINCT FROM which AND r.is_here), 0)) END
+	FROM shop.stock s LEFT JOIN (SELECT *, location IS NULL OR location = place AS is_here FROM shop.channel_stock_rules) r ON r.sku IS NULL OR r.sku = s.sku
+	WHERE s.sku = item AND s.location = place GROUP BY s.sku, s.location $$;
+CREATE FUNCTION pg_temp.found(which text, item text, place text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	PERFORM oms.hold_stock('shop', 'much', jsonb_build_array(jsonb_build_object('sku', item, 'quantity', 1000000, 'location', place)), '1 hour', which);
+EXCEPTION WHEN SQLSTATE 'OM003' THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN detail::jsonb -> 0 -> 'available';
+END $$;
+CREATE TEMP TABLE compared (trial integer, channel text, sku text, location text, expected bigint, found bigint);
+DO $$
+BEGIN
+	PERFORM setseed(0.3);
+	FOR trial IN 1 .. 40 LOOP
+		DELETE FROM shop.channel_stock_rules;
+		INSERT INTO shop.channel_stock_rules (channel, sku, location, effect, units)
+		SELECT channel, CASE WHEN on_all < 0.5 THEN sku END, CASE WHEN everywhere < 0.3 AND effect <> 'only' THEN NULL ELSE location END, effect, CASE WHEN effect LIKE 'keep%' THEN units END
+		FROM (SELECT (ARRAY['web', 'pos', 'b2b'])[1 + floor(random() * 3)::int] AS channel, (ARRAY['shirt', 'hat'])[1 + floor(random() * 2)::int] AS sku, (ARRAY['a', 'b', 'c'])[1 + floor(random() * 3)::int] AS location,
+			(ARRAY['deny', 'only', 'keep_from', 'keep_from', 'keep_for', 'keep_for'])[1 + floor(random() * 6)::int] AS effect, 1 + floor(random() * 6)::bigint AS units, random() AS on_all, random() AS everywhere
+			FROM generate_series(1, 1 + floor(random() * 6)::int)) r ON CONFLICT DO NOTHING;
+		INSERT INTO compared SELECT trial, c, s, l, pg_temp.takeable(c, s, l), pg_temp.found(c, s, l)
+			FROM unnest(ARRAY['web', 'pos', NULL]) AS c, unnest('{shirt,hat}'::text[]) AS s, unnest('{a,b,c}'::text[]) AS l;
+	END LOOP;
+END $$;
+SELECT is((SELECT string_agg(format('%s %s %s at %s: %s, not %s', trial, channel, sku, location, found, expected), E'\n') FROM compared WHERE found IS DISTINCT FROM expected), NULL, 'plan and expression agree');
+SELECT cmp_ok((SELECT count(DISTINCT expected) FROM compared), '>', 6::bigint, 'on all kinds of outcomes');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -222,5 +222,8 @@ INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('cap', 
 SELECT is((SELECT units_short FROM shop.orders WHERE id = :'o'), 5::bigint, 'a receipt gives waiting orders what expired as well');
 SELECT pg_temp.sound('fill');
 
+-- as many as fit into a transaction's places in line
+SELECT throws_ok($$ SELECT oms.hold_stock('shop', 'many' || n, pg_temp.item('song', 1)) FROM generate_series(1, 1001) AS n $$, '54000', NULL, 'holds of one transaction are limited');
+
 SELECT * FROM finish();
 ROLLBACK;
