@@ -319,6 +319,8 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 	}
 	if (!needed)
 		return;
+	if (sourcing->rules)
+		first = PG_INT32_MAX;	/* any of them may be denied */
 	count = oms_run(store, &read_places, (Datum[]) {oms_array_datum(named), Int64GetDatum(first)});
 	world->places = repalloc_huge(world->places, (world->nplaces + count + 1) * sizeof(Place));
 	for (uint64 i = 0; i < count; i++)

@@ -53,6 +53,7 @@ SELECT is(pg_temp.from('pos', 'shirt', 3), 'a 3', 'other channels as ever');
 SELECT is(pg_temp.from('web', 'shirt', 3, '{"location": "a"}'), 'OM003 not enough stock: sku "shirt" wants 3, 0 available', 'not by naming it either');
 SELECT is(pg_temp.from('web', 'shirt', 21), 'OM003 not enough stock: sku "shirt" wants 21, 20 available', 'what is there does not count');
 SELECT alike(pg_temp.from('web', 'song', 1, '{"location": "a"}'), 'OM009 no location can serve sku "song" of order %, line 1', 'nor is anything else served from it');
+SELECT is(pg_temp.from('web', 'song', 1), 'b 1', 'but from the next');
 SELECT is(pg_temp.held('web', 'shirt', 3), 'b 3', 'a hold of the channel follows it');
 SELECT is(pg_temp.held(NULL, 'shirt', 3), 'a 3', 'one of no channel does not');
 UPDATE shop.channel_stock_rules SET sku = 'hat';
