@@ -100,6 +100,7 @@ OBJS = $(patsubst %,src/%.o, \
 	fill \
 	giveway \
 	feed \
+	feed_document \
 	feed_levels \
 	fulfillment \
 	cancel \

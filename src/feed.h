@@ -6,6 +6,7 @@
 #define OMS_FEED_H
 
 #include "store.h"
+#include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
 /* What a feed says of a SKU, and what follows from it. */
@@ -37,6 +38,8 @@ typedef struct Feed
 	FeedItem   *items;			/* sorted by SKU */
 	int			count;
 } Feed;
+
+extern void oms_parse_feed(Feed *feed, Jsonb *document);
 
 /* feed_levels.c */
 extern void oms_feed_read(Feed *feed);
