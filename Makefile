@@ -81,6 +81,7 @@ OBJS = $(patsubst %,src/%.o, \
 	queue \
 	codes \
 	bundle \
+	bundle_read \
 	expand \
 	placing \
 	direct \
