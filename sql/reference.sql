@@ -128,7 +128,7 @@ BEGIN
 	COMMENT ON COLUMN skus.code IS 'Key, chosen by people; never changes (OM006)';
 	COMMENT ON COLUMN skus.name IS 'What people see';
 	COMMENT ON COLUMN skus.kind IS 'physical, digital, service, warranty, subscription or bundle. A bundle is sent as what bundle_items says; a warranty is sold with the line that it is for (parent). A SKU that is a bundle stays one, and others never become one (OM006)';
-	COMMENT ON COLUMN skus.tracked IS 'Whether units of it are counted in stock. false: it is never short. Always false for digital, service, warranty and bundle (23514). Left out or NULL at INSERT: false for those, true for others';
+	COMMENT ON COLUMN skus.tracked IS 'Whether units of it are counted in stock. false: it is never short. Always false for digital, service, warranty and bundle (23514). Left out or NULL at INSERT: true for physical, false for others';
 	COMMENT ON COLUMN skus.ship_together IS 'Of a bundle: true: its components are sourced together and wait for each other (a ship_group of their own); false: each goes as soon as it can';
 	COMMENT ON COLUMN skus.weight_grams IS 'Grams that one unit weighs; the engine does not read it';
 	COMMENT ON COLUMN skus.default_method IS 'How lines of it go that name no method; NULL: as the channel says';

@@ -7,6 +7,7 @@
 
 #include "commands/trigger.h"
 #include "event.h"
+#include "rows.h"
 #include "sourcing.h"
 #include "store.h"
 #include "units.h"
@@ -18,6 +19,9 @@ typedef struct Expansion
 	struct ComponentLine *lines;
 	int			nbundles;
 	struct BundleLine *bundles; /* those that they are in */
+	Array	   *grouped;		/* lines of warranties that get a ship_group
+								 * ... */
+	Array	   *groups;			/* ... their goods' */
 } Expansion;
 
 /* bundle.c */

@@ -71,7 +71,7 @@ static const StoreQuery insert_components = {
 };
 
 /* A person who edits a line holds it before the order: it is not waited for. */
-static const StoreQuery lock_bundles = {
+static const StoreQuery lock_lines = {
 	"SELECT l.id FROM @.order_lines l WHERE l.id" EQ "ANY ($1) ORDER BY l.id FOR NO KEY UPDATE SKIP LOCKED",
 	1, {UUIDARRAYOID}
 };
@@ -79,6 +79,12 @@ static const StoreQuery lock_bundles = {
 static const StoreQuery mark_bundles = {
 	"UPDATE @.order_lines l SET expanded = true, revision = l.revision" PLUS "1 WHERE l.id" EQ "ANY ($1)",
 	1, {UUIDARRAYOID}
+};
+
+static const StoreQuery group_warranties = {
+	"UPDATE @.order_lines l SET ship_group = w.ship_group, revision = l.revision" PLUS "1"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS w(id, ship_group) WHERE l.id" EQ "w.id",
+	2, {UUIDARRAYOID, TEXTARRAYOID}
 };
 
 /* The line of a bundle. */
@@ -98,7 +104,7 @@ typedef struct ComponentLine
 	Datum		total;			/* ... and of all */
 } ComponentLine;
 
-static void tie_warranties(Store *store, Sourcing *sourcing, int count);
+static void tie_warranties(Store *store, Sourcing *sourcing, int count, Expansion *expansion);
 
 /*
  * path_of names a line in a fault.
@@ -278,6 +284,8 @@ oms_expand_demands(Store *store, Sourcing *sourcing)
 	int			nbundles = 0;
 	int			nwarranties = 0;
 
+	expansion->grouped = oms_array(UUIDOID, 4);
+	expansion->groups = oms_array(TEXTOID, 4);
 	for (int i = 0; i < sourcing->count; i++)
 	{
 		nbundles += sourcing->demands[i].is_bundle;
@@ -296,8 +304,8 @@ oms_expand_demands(Store *store, Sourcing *sourcing)
 		share_groups(sourcing, expansion);
 	}
 	if (nwarranties > 0)
-		tie_warranties(store, sourcing, nwarranties);
-	if (nbundles == 0)
+		tie_warranties(store, sourcing, nwarranties, expansion);
+	if (nbundles + expansion->grouped->count == 0)
 		return NULL;
 	put_components(sourcing, expansion);
 	return expansion;
@@ -328,7 +336,7 @@ parent_of(const Sourcing *sourcing, int from, int line_no)
  * its own line says nothing else.
  */
 static void
-tie_warranties(Store *store, Sourcing *sourcing, int count)
+tie_warranties(Store *store, Sourcing *sourcing, int count, Expansion *expansion)
 {
 	Array	   *ids = oms_array(UUIDOID, count);
 	uint64		row = 0;
@@ -373,8 +381,12 @@ tie_warranties(Store *store, Sourcing *sourcing, int count)
 			warranty->has_ship_to = parent->has_ship_to;
 			warranty->ship_to = parent->ship_to;
 		}
-		if (oms_column_bool(row, 9))
+		if (oms_column_bool(row, 9) && parent->ship_group)
+		{
 			warranty->ship_group = parent->ship_group;
+			oms_array_add_uuid(expansion->grouped, &warranty->line_id);
+			oms_array_add_text(expansion->groups, warranty->ship_group);
+		}
 		row++;
 	}
 }
@@ -437,13 +449,20 @@ oms_expansion_write(Store *store, const Expansion *expansion, UnitChanges *units
 					  psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT ", \"components\": %d}", demand->line_no,
 							   demand->quantity, bundle->ncomponents));
 	}
+	for (int i = 0; i < expansion->grouped->count; i++)
+		oms_array_add(ids, expansion->grouped->values[i]);
 	for (int i = 0; i < expansion->count; i++)
 		oms_order_stamp(units, &expansion->lines[i].demand.order_id)->units = expansion->lines[i].demand.quantity;
-	if (oms_run(store, &lock_bundles, (Datum[]) {oms_array_datum(ids)}) != ids->count)
+	if (oms_run(store, &lock_lines, (Datum[]) {oms_array_datum(ids)}) != ids->count)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("a line of the order is being changed by another session"),
 				 errhint("Retry the transaction.")));
+	ids->count = expansion->nbundles;
 	(void) oms_run(store, &mark_bundles, (Datum[]) {oms_array_datum(ids)});
-	insert_lines(store, expansion);
+	(void) oms_run(store, &group_warranties, (Datum[]) {
+		oms_array_datum(expansion->grouped), oms_array_datum(expansion->groups)
+	});
+	if (expansion->count > 0)
+		insert_lines(store, expansion);
 }

@@ -68,10 +68,7 @@ static const StoreQuery read_units = {
 
 static const StoreQuery read_rerouted = {
 	"SELECT f.order_id, l.order_line_id, ol.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow,"
-	" m.by_partner, ol.location, f.pickup_location, CASE WHEN s.kind" EQ "'warranty' THEN COALESCE(ol.ship_group,"
-	" (SELECT g.ship_group FROM @.order_lines g WHERE g.id" EQ "ol.parent_line_id),"
-	" (SELECT g.ship_group FROM @.order_lines g WHERE g.parent_line_id" EQ "ol.parent_line_id AND g.ship_group IS NOT NULL LIMIT 1))"
-	" ELSE ol.ship_group END, f.ship_to_id, o.number, ol.per_kit,"
+	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number, ol.per_kit,"
 	" CASE WHEN ol.per_kit IS NOT NULL OR s.kind" EQ "'warranty' THEN"
 	" (SELECT g.line_no::pg_catalog.int8 FROM @.order_lines g WHERE g.id" EQ "ol.parent_line_id) END, o.channel"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"

@@ -413,7 +413,7 @@ guard_method(Store *store, TriggerData *trigger)
 
 /*
  * guard_sku says of a SKU that does not whether it is counted in stock: goods
- * are, what is downloaded or done is not, nor a bundle, of which its components are.
+ * are, what is downloaded or done is not, nor a bundle, whose components are.
  */
 static HeapTuple
 guard_sku(Store *store, TriggerData *trigger)
@@ -421,8 +421,7 @@ guard_sku(Store *store, TriggerData *trigger)
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	int			column = oms_require_column(tupdesc, "tracked", BOOLOID);
 	char	   *kind = SPI_getvalue(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, "kind"));
-	bool		tracked = !kind || (strcmp(kind, "digital") != 0 && strcmp(kind, "service") != 0 &&
-									strcmp(kind, "warranty") != 0 && strcmp(kind, "bundle") != 0);
+	bool		tracked = !kind || strcmp(kind, "physical") == 0;
 
 	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, tupdesc, 1, &column,
 									 (Datum[]) {BoolGetDatum(tracked)}, (bool[]) {false});

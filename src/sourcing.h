@@ -45,6 +45,7 @@ typedef struct Demand
 	int64		found;			/* out: units that have a place */
 	int64		backordered;	/* out: units that a policy serves */
 	pg_uuid_t	policy_id;		/* that; of is_backordered the line's */
+	int			last_piece;		/* in the plan; -1: it has none yet */
 } Demand;
 
 /* Units of one demand from one place. */
@@ -57,6 +58,7 @@ typedef struct Piece
 	int64		quantity;
 	int64		held;			/* of it, units that were held for the order */
 	int64		leaves;			/* units that the rest must leave available */
+	int			previous;		/* piece of the same demand; -1: none */
 } Piece;
 
 typedef struct Sourcing

@@ -151,7 +151,10 @@ oms_walk_plan(Store *store, Sourcing *sourcing, bool lock)
 	read_world(store, sourcing, lock, &world);
 	sourcing->npieces = 0;
 	for (int i = 0; i < sourcing->count; i++)
+	{
 		sourcing->demands[i].found = 0;
+		sourcing->demands[i].last_piece = -1;
+	}
 
 	for (int i = 0, next; i < sourcing->count; i = next)
 	{
@@ -160,8 +163,7 @@ oms_walk_plan(Store *store, Sourcing *sourcing, bool lock)
 			;
 		plan_order(sourcing, &world, i, next, group, done);
 	}
-	if (sourcing->held && sourcing->held->count > 0)
-		join_pieces(sourcing);
+	join_pieces(sourcing);
 }
 
 /*
@@ -219,7 +221,7 @@ plan_order(Sourcing *sourcing, World *world, int first, int next, Demand **group
 
 /*
  * join_pieces makes one piece of what a demand gets from one place: units that
- * were held for it, and others.
+ * were held for it, kits, and the rest.
  */
 static void
 join_pieces(Sourcing *sourcing)
@@ -229,18 +231,21 @@ join_pieces(Sourcing *sourcing)
 	for (int i = 0; i < sourcing->npieces; i++)
 	{
 		const Piece *piece = &sourcing->pieces[i];
-		int			same = 0;
+		Demand	   *demand = piece->demand;
+		int			same = demand->last_piece;
 
-		while (same < kept && (sourcing->pieces[same].demand != piece->demand ||
-							   strcmp(sourcing->pieces[same].location, piece->location) != 0))
-			same++;
-		if (same == kept)
-			sourcing->pieces[kept++] = *piece;
-		else
+		while (same >= 0 && sourcing->pieces[same].place != piece->place)
+			same = sourcing->pieces[same].previous;
+		if (same >= 0)
 		{
 			sourcing->pieces[same].quantity += piece->quantity;
 			sourcing->pieces[same].held += piece->held;
+			sourcing->pieces[same].leaves = Max(sourcing->pieces[same].leaves, piece->leaves);
+			continue;
 		}
+		sourcing->pieces[kept] = *piece;
+		sourcing->pieces[kept].previous = demand->last_piece;
+		demand->last_piece = kept++;
 	}
 	sourcing->npieces = kept;
 }
