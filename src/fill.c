@@ -48,6 +48,10 @@ static const StoreQuery find_skus = {
 	2, {TEXTOID, INT8OID}
 };
 
+static const StoreQuery find_available = {
+	"SELECT FROM @.stock s WHERE s.sku" EQ "ANY ($1) AND s.available" GT "0 LIMIT 1", 1, {TEXTARRAYOID}
+};
+
 static const StoreQuery lock_orders = {
 	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id FOR NO KEY UPDATE", 1, {UUIDARRAYOID}
 };
@@ -292,6 +296,19 @@ oms_fill(Store *store, const Array *skus, const Array *order_ids)
 	oms_source_finish(store, changes, &sourcing, events);
 	if (were_short->count > 0)
 		oms_release_stock_holds(store, were_short);
+}
+
+/*
+ * oms_fill_rest gives units of these SKUs that are left to orders that were not
+ * known to wait when the others were locked, as they are since, or as those have
+ * been served by others meanwhile.  Stock is locked by now, so that none is
+ * waited for.
+ */
+void
+oms_fill_rest(Store *store, const Array *skus)
+{
+	if (skus->count > 0 && oms_run(store, &find_available, (Datum[]) {oms_array_datum(skus)}) > 0)
+		oms_fill(store, skus, oms_fill_lock(store, skus, NULL, false));
 }
 
 /*

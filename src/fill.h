@@ -14,5 +14,6 @@ extern Array *oms_fill_skus(Store *store, char **last);
 extern Array *oms_fill_orders(Store *store, const Array *skus, int most, const char **numbers);
 extern void oms_release_stock_holds(Store *store, const Array *order_ids);
 extern void oms_fill(Store *store, const Array *skus, const Array *order_ids);
+extern void oms_fill_rest(Store *store, const Array *skus);
 
 #endif							/* OMS_FILL_H */

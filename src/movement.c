@@ -328,6 +328,7 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		write_results(store, facts, count);
 		oms_named_count(store, named);
 		oms_fill(store, arrived, waiting);
+		oms_fill_rest(store, arrived);
 		oms_leave_owner(&scope);
 	}
 	oms_spi_end();
