@@ -50,6 +50,15 @@ static const StoreQuery give_units_back = {
 	CHANGE_POLICIES, 2, {UUIDARRAYOID, INT8ARRAYOID}
 };
 
+static const StoreQuery find_busy = {
+	"WITH locked AS (SELECT p.id FROM @.backorder_policies p WHERE p.id" EQ "ANY ($1) ORDER BY p.id FOR NO KEY UPDATE SKIP LOCKED)"
+	" SELECT p.sku FROM @.backorder_policies p WHERE p.id" EQ "ANY ($1) AND NOT (p.id" EQ "ANY (SELECT k.id FROM locked k)) LIMIT 1",
+	1, {UUIDARRAYOID}
+};
+
+/* those that note what is given back */
+static Deferral *deferrals = NULL;
+
 /* What the policy in force lets a SKU do. */
 typedef struct Policy
 {
@@ -248,15 +257,89 @@ oms_backorder_take(Store *store, const Sourcing *sourcing)
 }
 
 /*
- * oms_backorder_give_back takes units that do not wait any more off their
- * policies.
+ * oms_backorder_defer has what is given back in a store noted, to be written at
+ * once: who writes policies twice, others between, could wait for one that was
+ * there first and waits for him.  The caller ends it by oms_backorder_defer_no_more,
+ * after an error too.
  */
 void
-oms_backorder_give_back(Store *store, PolicyUnits *list, int count)
+oms_backorder_defer(Deferral *deferral, const Store *store)
+{
+	deferral->store = store;
+	deferral->count = 0;
+	deferral->capacity = 64;
+	deferral->list = palloc(deferral->capacity * sizeof(PolicyUnits));
+	deferral->outer = deferrals;
+	deferrals = deferral;
+}
+
+/*
+ * oms_backorder_defer_no_more has it written at once again.
+ */
+void
+oms_backorder_defer_no_more(const Deferral *deferral)
+{
+	deferrals = deferral->outer;
+}
+
+/*
+ * give_back writes what does not wait any more.
+ */
+static void
+give_back(Store *store, PolicyUnits *list, int count)
 {
 	if (!change_policies(store, &give_units_back, list, count))
 		ereport(ERROR,
 				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 				 errmsg("a trigger keeps the engine from writing table \"backorder_policies\""),
 				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+}
+
+/*
+ * oms_backorder_give_back takes units that do not wait any more off their
+ * policies, or notes them for later.
+ */
+void
+oms_backorder_give_back(Store *store, const PolicyUnits *list, int count)
+{
+	Deferral   *deferral = deferrals;
+
+	while (deferral && deferral->store != store)
+		deferral = deferral->outer;
+	if (!deferral)
+	{
+		PolicyUnits *own = palloc_extended(Max(1, count) * sizeof(PolicyUnits), MCXT_ALLOC_HUGE);
+
+		memcpy(own, list, count * sizeof(PolicyUnits));
+		give_back(store, own, count);
+		return;
+	}
+	while (deferral->count + count > deferral->capacity)
+	{
+		deferral->capacity *= 2;
+		deferral->list = repalloc_huge(deferral->list, deferral->capacity * sizeof(PolicyUnits));
+	}
+	memcpy(&deferral->list[deferral->count], list, count * sizeof(PolicyUnits));
+	deferral->count += count;
+}
+
+/*
+ * oms_backorder_settle writes what was noted.  Whoever may hold policies already
+ * does not wait for others (40001).
+ */
+void
+oms_backorder_settle(Store *store, Deferral *deferral, bool may_wait)
+{
+	Array	   *ids = oms_array(UUIDOID, deferral->count);
+
+	if (deferral->count == 0)
+		return;
+	for (int i = 0; i < deferral->count; i++)
+		oms_array_add_uuid(ids, &deferral->list[i].policy_id);
+	if (!may_wait && oms_run(store, &find_busy, (Datum[]) {oms_array_datum(ids)}) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("a backorder policy of sku \"%s\" is being changed by another session", oms_column_text(0, 1)),
+				 errhint("Retry the transaction.")));
+	give_back(store, deferral->list, deferral->count);
 }

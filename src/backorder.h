@@ -14,9 +14,22 @@ typedef struct PolicyUnits
 	int64		units;
 } PolicyUnits;
 
+/* What is to be taken off policies at the end; it lies where the caller's memory does. */
+typedef struct Deferral
+{
+	const Store *store;
+	PolicyUnits *list;
+	int			count;
+	int			capacity;
+	struct Deferral *outer;
+} Deferral;
+
 extern void oms_backorder_plan(Store *store, Sourcing *sourcing, bool lock);
 extern void oms_backorder_queue(const Store *store, const Sourcing *sourcing);
 extern bool oms_backorder_take(Store *store, const Sourcing *sourcing);
-extern void oms_backorder_give_back(Store *store, PolicyUnits *list, int count);
+extern void oms_backorder_give_back(Store *store, const PolicyUnits *list, int count);
+extern void oms_backorder_defer(Deferral *deferral, const Store *store);
+extern void oms_backorder_defer_no_more(const Deferral *deferral);
+extern void oms_backorder_settle(Store *store, Deferral *deferral, bool may_wait);
 
 #endif							/* OMS_BACKORDER_H */

@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "backorder.h"
 #include "event.h"
 #include "fill.h"
 #include "lines.h"
@@ -252,11 +253,11 @@ gather_pieces(Sourcing *sourcing)
 }
 
 /*
- * oms_fill gives units of these SKUs to the orders, which are locked; stock rows
+ * fill gives units of these SKUs to the orders, which are locked; stock rows
  * that others have locked are passed over.
  */
-void
-oms_fill(Store *store, const Array *skus, const Array *order_ids)
+static void
+fill(Store *store, const Array *skus, const Array *order_ids)
 {
 	Sourcing	sourcing = {.never_waits = true};
 	Array	   *were_short = oms_array(UUIDOID, 8);
@@ -299,16 +300,40 @@ oms_fill(Store *store, const Array *skus, const Array *order_ids)
 }
 
 /*
- * oms_fill_rest gives units of these SKUs that are left to orders that were not
- * known to wait when the others were locked, as they are since, or as those have
- * been served by others meanwhile.  Stock is locked by now, so that none is
- * waited for.
+ * fill_rest gives units of these SKUs that are left to orders that were not known
+ * to wait when the others were locked, as they are since, or as those have been
+ * served by others meanwhile.  Stock is locked by now, so that none is waited
+ * for.
  */
-void
-oms_fill_rest(Store *store, const Array *skus)
+static void
+fill_rest(Store *store, const Array *skus)
 {
 	if (skus->count > 0 && oms_run(store, &find_available, (Datum[]) {oms_array_datum(skus)}) > 0)
-		oms_fill(store, skus, oms_fill_lock(store, skus, NULL, false));
+		fill(store, skus, oms_fill_lock(store, skus, NULL, false));
+}
+
+/*
+ * oms_fill gives units of these SKUs to the orders, which are locked, and if they
+ * have just arrived what is left to others.  Policies are written last.
+ */
+void
+oms_fill(Store *store, const Array *skus, const Array *order_ids, bool have_arrived)
+{
+	Deferral	deferral;
+
+	oms_backorder_defer(&deferral, store);
+	PG_TRY();
+	{
+		fill(store, skus, order_ids);
+		if (have_arrived)
+			fill_rest(store, skus);
+	}
+	PG_FINALLY();
+	{
+		oms_backorder_defer_no_more(&deferral);
+	}
+	PG_END_TRY();
+	oms_backorder_settle(store, &deferral, have_arrived);
 }
 
 /*

@@ -13,7 +13,6 @@ extern Array *oms_fill_lock(Store *store, const Array *skus, const StockChanges 
 extern Array *oms_fill_skus(Store *store, char **last);
 extern Array *oms_fill_orders(Store *store, const Array *skus, int most, const char **numbers);
 extern void oms_release_stock_holds(Store *store, const Array *order_ids);
-extern void oms_fill(Store *store, const Array *skus, const Array *order_ids);
-extern void oms_fill_rest(Store *store, const Array *skus);
+extern void oms_fill(Store *store, const Array *skus, const Array *order_ids, bool have_arrived);
 
 #endif							/* OMS_FILL_H */

@@ -327,8 +327,7 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		oms_set_levels(store, levels, nlevels);
 		write_results(store, facts, count);
 		oms_named_count(store, named);
-		oms_fill(store, arrived, waiting);
-		oms_fill_rest(store, arrived);
+		oms_fill(store, arrived, waiting, true);
 		oms_leave_owner(&scope);
 	}
 	oms_spi_end();
