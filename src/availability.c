@@ -30,23 +30,41 @@ static const StoreQuery read_location = {
 	"SELECT l.active, l.tracked FROM @.locations l WHERE l.code" EQ "$1", 1, {TEXTOID}
 };
 
+/*
+ * What there is of a SKU, in all locations; of it could be sold now what is
+ * available where it may come from.
+ */
+#define COUNTED(may_serve) \
+	"COALESCE(pg_catalog.sum(s.on_hand), 0)::pg_catalog.int8 AS on_hand," \
+	" COALESCE(pg_catalog.sum(s.reserved), 0)::pg_catalog.int8 AS reserved," \
+	" COALESCE(pg_catalog.sum(s.safety_stock), 0)::pg_catalog.int8 AS safety_stock," \
+	" COALESCE(pg_catalog.sum(CASE WHEN l.active AND l.tracked" may_serve \
+	" THEN GREATEST(0, s.available) END), 0)::pg_catalog.int8 AS available" \
+	" FROM @.stock s JOIN @.locations l ON l.code" EQ "s.location"
+
+#define NUMBERS "t.on_hand, t.reserved, 0::pg_catalog.int8, t.safety_stock, t.available"
+#define NEXT(sku) "(SELECT pg_catalog.min(i.expected_at) FROM @.inbound i WHERE i.sku" EQ sku " AND " IS_COMING
+
+/*
+ * What a shop asks most is one SKU, in all locations, that goes as its channel
+ * says: so little that making ready more would be what costs.
+ */
+static const StoreQuery read_one = {
+	"SELECT k.code, k.active, k.tracked, false, " NUMBERS ", " NEXT("k.code") "), false"
+	" FROM @.skus k CROSS JOIN LATERAL (SELECT " COUNTED("") " WHERE s.sku" EQ "k.code) t"
+	" WHERE k.code" EQ "$1 AND k.default_method IS NULL",
+	1, {TEXTOID}
+};
+
 /* $1 skus, $2 the channel's method, $3 the location */
-static const StoreQuery read_availability = {
-	"SELECT w.sku, k.active, k.tracked, COALESCE(m.by_partner AND $3 IS NULL, false), t.on_hand, t.reserved, 0::pg_catalog.int8, t.safety_stock,"
-	" CASE WHEN m.by_partner AND $3 IS NULL THEN t.from_partners ELSE t.available END,"
-	" (SELECT pg_catalog.min(i.expected_at) FROM @.inbound i WHERE i.sku" EQ "w.sku AND " IS_COMING
-	" AND ($3 IS NULL OR i.location" EQ "$3)),"
+static const StoreQuery read_many = {
+	"SELECT w.sku, k.active, k.tracked, COALESCE(m.by_partner AND $3 IS NULL, false), " NUMBERS ","
+	" " NEXT("w.sku") " AND ($3 IS NULL OR i.location" EQ "$3)),"
 	" COALESCE(m.by_partner AND $3 IS NULL AND EXISTS (SELECT FROM @.locations l"
 	" WHERE l.active AND NOT l.tracked AND " IS_PARTNER "), false)"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) WITH ORDINALITY AS w(sku, place) LEFT JOIN @.skus k ON k.code" EQ "w.sku"
-	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(k.default_method, $2)"
-	" CROSS JOIN LATERAL (SELECT COALESCE(pg_catalog.sum(s.on_hand), 0)::pg_catalog.int8 AS on_hand,"
-	" COALESCE(pg_catalog.sum(s.reserved), 0)::pg_catalog.int8 AS reserved,"
-	" COALESCE(pg_catalog.sum(s.safety_stock), 0)::pg_catalog.int8 AS safety_stock,"
-	" COALESCE(pg_catalog.sum(s.available) FILTER (WHERE s.available" GT "0 AND l.active AND l.tracked), 0)::pg_catalog.int8 AS available,"
-	" COALESCE(pg_catalog.sum(s.available) FILTER (WHERE s.available" GT "0 AND l.active AND l.tracked AND " IS_PARTNER "),"
-	" 0)::pg_catalog.int8 AS from_partners"
-	" FROM @.stock s JOIN @.locations l ON l.code" EQ "s.location"
+	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(k.default_method, $2) CROSS JOIN LATERAL (SELECT "
+	COUNTED(" AND (m.by_partner IS NOT TRUE OR $3 IS NOT NULL OR " IS_PARTNER ")")
 	" WHERE s.sku" EQ "w.sku AND ($3 IS NULL OR s.location" EQ "$3)) t ORDER BY w.place",
 	3, {TEXTARRAYOID, TEXTOID, TEXTOID}
 };
@@ -58,6 +76,7 @@ enum
 };
 
 static void put_answer(ReturnSetInfo *result, const Answer *answer);
+static bool is_single(ArrayType *array, Datum *only);
 static void read_answer(uint64 row, const Question *question, Answer *answer);
 
 /*
@@ -128,6 +147,7 @@ void
 oms_read_question(Store *store, FunctionCallInfo fcinfo, int first, Question *question)
 {
 	memset(question, 0, sizeof(Question));
+	question->is_particular = !PG_ARGISNULL(first) || !PG_ARGISNULL(first + 1);
 	if (!PG_ARGISNULL(first))
 	{
 		bool		isnull;
@@ -156,15 +176,31 @@ Answer *
 oms_ask(Store *store, Datum skus, const Question *question, int *count)
 {
 	char		nulls[] = {' ', question->has_method ? ' ' : 'n', question->has_location ? ' ' : 'n', '\0'};
-	uint64		found = oms_run_reading_nulls(store, &read_availability, (Datum[]) {
-		skus, question->method, question->location
-	}, nulls);
-	Answer	   *answers = palloc_extended(Max(1, found) * sizeof(Answer), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	Datum		only;
+	uint64		found = 0;
+	Answer	   *answers;
 
+	if (!question->is_particular && is_single(DatumGetArrayTypeP(skus), &only))
+		found = oms_run_reading(store, &read_one, &only);
+	if (found == 0)
+		found = oms_run_reading_nulls(store, &read_many, (Datum[]) {skus, question->method, question->location}, nulls);
+	answers = palloc_extended(Max(1, found) * sizeof(Answer), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint64 i = 0; i < found; i++)
 		read_answer(i, question, &answers[i]);
 	*count = (int) found;
 	return answers;
+}
+
+/*
+ * is_single tells whether an array has one element, and which.
+ */
+static bool
+is_single(ArrayType *array, Datum *only)
+{
+	if (ARR_NDIM(array) != 1 || ARR_DIMS(array)[0] != 1 || ARR_HASNULL(array))
+		return false;
+	*only = PointerGetDatum(ARR_DATA_PTR(array));
+	return true;
 }
 
 /*

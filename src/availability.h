@@ -14,6 +14,7 @@
 /* Who asks: the arguments channel and location. */
 typedef struct Question
 {
+	bool		is_particular;	/* either is given */
 	Datum		method;			/* the channel's default_method */
 	bool		has_method;
 	Datum		location;
