@@ -6,7 +6,7 @@ CREATE FUNCTION oms.availability(store text, skus text[], channel text DEFAULT N
 RETURNS SETOF record
 LANGUAGE C VOLATILE ROWS 10
 AS 'MODULE_PATHNAME', 'oms_availability';
-COMMENT ON FUNCTION oms.availability(text, text[], text, text) IS 'What there is of SKUs, a row each in their order: units on hand, reserved, held of those, safety stock, all in every location or the one given; available, which an order of the channel, or of any, could take now, NULL without limit; when the next arrives. Errors: 22023 an unknown sku, channel or location; OM010 no such store';
+COMMENT ON FUNCTION oms.availability(text, text[], text, text) IS 'What there is of SKUs, a row each in their order: units on hand, reserved, held of those, safety stock, all in every location or the one given; available, which an order of the channel, by its rules, or of any could take now, NULL without limit; what could be sold beyond that for later, NULL without limit; when the next arrives. A bundle is what can be made of its components. Errors: 22023 an unknown sku, channel or location; OM010 no such store';
 
 CREATE FUNCTION oms.available_to_promise(store text, sku text, quantity bigint, channel text DEFAULT NULL, location text DEFAULT NULL)
 RETURNS timestamptz
@@ -33,10 +33,10 @@ FROM (VALUES
 	COMMENT ON COLUMN %1$s.availability.sku IS 'Code of what is sold';
 	COMMENT ON COLUMN %1$s.availability.on_hand IS 'Units that are there, sold or not, in all locations';
 	COMMENT ON COLUMN %1$s.availability.reserved IS 'Units of on_hand that are set aside for orders';
-	COMMENT ON COLUMN %1$s.availability.held IS 'Units of reserved that are set aside before an order is placed: 0, as there is no way to do so yet';
+	COMMENT ON COLUMN %1$s.availability.held IS 'Units of reserved that stock holds keep whose time has not passed';
 	COMMENT ON COLUMN %1$s.availability.safety_stock IS 'Units that orders must leave alone, in all locations';
-	COMMENT ON COLUMN %1$s.availability.available IS 'Units that an order could take now: stock.available of active, counted locations where it is more than 0, of partners alone where the SKU''s method is theirs; NULL: without limit, as it takes no stock or a partner keeps its own books; 0 where the SKU is not active';
-	COMMENT ON COLUMN %1$s.availability.backorderable IS 'Units that could be sold beyond available, for later: 0, as there is no way to do so yet';
+	COMMENT ON COLUMN %1$s.availability.available IS 'Units that an order could take now: stock.available, with what holds keep whose time has passed, of active, counted locations where it is more than 0, of partners alone where the SKU''s method is theirs; of a bundle, how many can be made of its components; NULL: without limit, as it takes no stock or a partner keeps its own books; 0 where the SKU is not active';
+	COMMENT ON COLUMN %1$s.availability.backorderable IS 'Units that could be sold beyond available, for later, by a policy in force; NULL: without limit';
 	COMMENT ON COLUMN %1$s.availability.next_expected_at IS 'When the next of it arrives; NULL: nothing is on its way, or nobody knows when, or it is late';
 	$view$)) AS v(name, statement)
 $layout$;

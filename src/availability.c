@@ -5,7 +5,11 @@
  * It only reads, as the caller and in the snapshot of the calling statement.
  * Where units may come from is what walk.c plans by: active locations whose
  * stock is counted, partners' alone where the method is theirs, or the one
- * location that is asked about.  What keeps its own books has no limit.
+ * location that is asked about.  What keeps its own books has no limit.  A
+ * channel's rules say where it may take, and how much it must leave.
+ *
+ * A bundle is what can be made of its components, down to those that are no
+ * bundles themselves.
  *
  * The query is one kept plan: a shop asks this for every page it shows.
  */
@@ -34,15 +38,27 @@ static const StoreQuery read_location = {
  * What there is of a SKU, in all locations; of it could be sold now what is
  * available where it may come from.
  */
-#define COUNTED(may_serve) \
+#define COUNTED(may_serve, kept) \
 	"COALESCE(pg_catalog.sum(s.on_hand), 0)::pg_catalog.int8 AS on_hand," \
 	" COALESCE(pg_catalog.sum(s.reserved), 0)::pg_catalog.int8 AS reserved," \
 	" COALESCE(pg_catalog.sum(s.safety_stock), 0)::pg_catalog.int8 AS safety_stock," \
 	" COALESCE(pg_catalog.sum(CASE WHEN l.active AND l.tracked" may_serve \
-	" THEN GREATEST(0, s.available) END), 0)::pg_catalog.int8 AS available" \
+	" THEN GREATEST(0, s.available" PLUS EXPIRED kept ") END), 0)::pg_catalog.int8 AS available" \
 	" FROM @.stock s JOIN @.locations l ON l.code" EQ "s.location"
 
-#define NUMBERS "t.on_hand, t.reserved, 0::pg_catalog.int8, t.safety_stock, t.available"
+/* units that holds keep, their time not having passed */
+#define HELD_UNITS(sku, where) \
+	"CASE WHEN t.reserved" EQ "0 THEN 0 ELSE COALESCE((SELECT pg_catalog.sum(h.quantity)::pg_catalog.int8" \
+	" FROM @.stock_holds h WHERE h.sku" EQ sku where " AND h.expires_at" GT "pg_catalog.clock_timestamp()), 0) END"
+
+/* units that could be sold for later, NULL without limit; whether it may have parts */
+#define LATER(sku) \
+	"(SELECT CASE WHEN pg_catalog.count(*)" EQ "0 THEN 0 WHEN pg_catalog.bool_or(p.limit_units IS NULL) THEN NULL" \
+	" ELSE pg_catalog.sum(GREATEST(0, p.limit_units" MINUS "p.backordered))::pg_catalog.int8 END" \
+	" FROM @.backorder_policies p WHERE p.sku" EQ sku " AND (p.valid_from IS NULL OR p.valid_from" LE "pg_catalog.now())" \
+	" AND (p.valid_until IS NULL OR p.valid_until" GT "pg_catalog.now())), k.kind" EQ "'bundle'"
+
+#define NUMBERS(held) "t.on_hand, t.reserved, " held ", t.safety_stock, t.available"
 #define NEXT(sku) "(SELECT pg_catalog.min(i.expected_at) FROM @.inbound i WHERE i.sku" EQ sku " AND " IS_COMING
 
 /*
@@ -50,23 +66,43 @@ static const StoreQuery read_location = {
  * says: so little that making ready more would be what costs.
  */
 static const StoreQuery read_one = {
-	"SELECT k.code, k.active, k.tracked, false, " NUMBERS ", " NEXT("k.code") "), false"
-	" FROM @.skus k CROSS JOIN LATERAL (SELECT " COUNTED("") " WHERE s.sku" EQ "k.code) t"
+	"SELECT k.code, k.active, k.tracked, false, " NUMBERS(HELD_UNITS("k.code", "")) ", " NEXT("k.code") "), false, " LATER("k.code")
+	" FROM @.skus k CROSS JOIN LATERAL (SELECT " COUNTED("", "") " WHERE s.sku" EQ "k.code) t"
 	" WHERE k.code" EQ "$1 AND k.default_method IS NULL",
 	1, {TEXTOID}
 };
 
 /* $1 skus, $2 the channel's method, $3 the location */
+#define MANY(may_take, kept) \
+	"SELECT w.sku, k.active, k.tracked, COALESCE(m.by_partner AND $3 IS NULL, false), " \
+	NUMBERS(HELD_UNITS("w.sku", " AND ($3 IS NULL OR h.location" EQ "$3)")) "," \
+	" " NEXT("w.sku") " AND ($3 IS NULL OR i.location" EQ "$3))," \
+	" COALESCE(m.by_partner AND $3 IS NULL AND EXISTS (SELECT FROM @.locations l" \
+	" WHERE l.active AND NOT l.tracked AND " IS_PARTNER "), false), " LATER("w.sku") \
+	" FROM ROWS FROM (pg_catalog.unnest($1)) WITH ORDINALITY AS w(sku, place) LEFT JOIN @.skus k ON k.code" EQ "w.sku" \
+	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(k.default_method, $2) CROSS JOIN LATERAL (SELECT " \
+	COUNTED(" AND (m.by_partner IS NOT TRUE OR $3 IS NOT NULL OR " IS_PARTNER ")" may_take, kept) \
+	" WHERE s.sku" EQ "w.sku AND ($3 IS NULL OR s.location" EQ "$3)) t ORDER BY w.place"
+
 static const StoreQuery read_many = {
-	"SELECT w.sku, k.active, k.tracked, COALESCE(m.by_partner AND $3 IS NULL, false), " NUMBERS ","
-	" " NEXT("w.sku") " AND ($3 IS NULL OR i.location" EQ "$3)),"
-	" COALESCE(m.by_partner AND $3 IS NULL AND EXISTS (SELECT FROM @.locations l"
-	" WHERE l.active AND NOT l.tracked AND " IS_PARTNER "), false)"
-	" FROM ROWS FROM (pg_catalog.unnest($1)) WITH ORDINALITY AS w(sku, place) LEFT JOIN @.skus k ON k.code" EQ "w.sku"
-	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(k.default_method, $2) CROSS JOIN LATERAL (SELECT "
-	COUNTED(" AND (m.by_partner IS NOT TRUE OR $3 IS NOT NULL OR " IS_PARTNER ")")
-	" WHERE s.sku" EQ "w.sku AND ($3 IS NULL OR s.location" EQ "$3)) t ORDER BY w.place",
-	3, {TEXTARRAYOID, TEXTOID, TEXTOID}
+	MANY("", ""), 3, {TEXTARRAYOID, TEXTOID, TEXTOID}
+};
+
+static const StoreQuery read_many_for_channel = {
+	MANY(ALLOWED("s.sku", "s.location"), MINUS KEPT("s.sku", "s.location")), 4, {TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID}
+};
+
+/* what bundles are made of in the end, one by one */
+static const StoreQuery read_parts = {
+	"WITH RECURSIVE parts(bundle, sku, quantity, depth) AS ("
+	"SELECT b.bundle, b.sku, b.quantity::pg_catalog.numeric, 1"
+	" FROM (SELECT DISTINCT u.sku FROM ROWS FROM (pg_catalog.unnest($1)) AS u(sku)) w JOIN @.bundle_items b ON b.bundle" EQ "w.sku"
+	" UNION ALL SELECT p.bundle, b.sku, p.quantity" TIMES "b.quantity, p.depth" PLUS "1"
+	" FROM parts p JOIN @.bundle_items b ON b.bundle" EQ "p.sku WHERE p.depth" LT "8)"
+	" SELECT p.bundle, p.sku, LEAST(pg_catalog.sum(p.quantity), 1000000000000000000)::pg_catalog.int8 FROM parts p"
+	" WHERE NOT EXISTS (SELECT FROM @.bundle_items b WHERE b.bundle" EQ "p.sku)"
+	" GROUP BY p.bundle, p.sku ORDER BY p.bundle, p.sku",
+	1, {TEXTARRAYOID}
 };
 
 /* The columns of oms.availability. */
@@ -77,6 +113,7 @@ enum
 
 static void put_answer(ReturnSetInfo *result, const Answer *answer);
 static bool is_single(ArrayType *array, Datum *only);
+static void make_bundles(Store *store, const Question *question, Answer *answers, int count);
 static void read_answer(uint64 row, const Question *question, Answer *answer);
 
 /*
@@ -121,6 +158,7 @@ put_answer(ReturnSetInfo *result, const Answer *answer)
 	values[SAFETY_STOCK] = Int64GetDatum(answer->safety_stock);
 	nulls[AVAILABLE] = answer->is_unlimited && !answer->is_closed;
 	values[AVAILABLE] = Int64GetDatum(answer->is_closed ? 0 : answer->available);
+	nulls[BACKORDERABLE] = answer->has_no_limit;
 	values[BACKORDERABLE] = Int64GetDatum(answer->backorderable);
 	nulls[NEXT_EXPECTED_AT] = !answer->is_coming;
 	values[NEXT_EXPECTED_AT] = TimestampTzGetDatum(answer->next_expected_at);
@@ -154,6 +192,8 @@ oms_read_question(Store *store, FunctionCallInfo fcinfo, int first, Question *qu
 
 		if (oms_run_reading(store, &read_channel, &fcinfo->args[first].value) == 0)
 			refuse_unknown("channel", TextDatumGetCString(fcinfo->args[first].value));
+		question->has_channel = true;
+		question->channel = fcinfo->args[first].value;
 		question->is_closed = !oms_column_bool(0, 1);
 		question->method = oms_column(0, 2, TEXTOID, &isnull);
 		question->has_method = !isnull;
@@ -175,7 +215,7 @@ oms_read_question(Store *store, FunctionCallInfo fcinfo, int first, Question *qu
 Answer *
 oms_ask(Store *store, Datum skus, const Question *question, int *count)
 {
-	char		nulls[] = {' ', question->has_method ? ' ' : 'n', question->has_location ? ' ' : 'n', '\0'};
+	char		nulls[] = {' ', question->has_method ? ' ' : 'n', question->has_location ? ' ' : 'n', ' ', '\0'};
 	Datum		only;
 	uint64		found = 0;
 	Answer	   *answers;
@@ -183,11 +223,14 @@ oms_ask(Store *store, Datum skus, const Question *question, int *count)
 	if (!question->is_particular && is_single(DatumGetArrayTypeP(skus), &only))
 		found = oms_run_reading(store, &read_one, &only);
 	if (found == 0)
-		found = oms_run_reading_nulls(store, &read_many, (Datum[]) {skus, question->method, question->location}, nulls);
+		found = oms_run_reading_nulls(store, question->has_channel ? &read_many_for_channel : &read_many, (Datum[]) {
+			skus, question->method, question->location, question->channel
+		}, nulls);
 	answers = palloc_extended(Max(1, found) * sizeof(Answer), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint64 i = 0; i < found; i++)
 		read_answer(i, question, &answers[i]);
 	*count = (int) found;
+	make_bundles(store, question, answers, *count);
 	return answers;
 }
 
@@ -229,4 +272,90 @@ read_answer(uint64 row, const Question *question, Answer *answer)
 	answer->available = oms_column_int64(row, 9);
 	answer->next_expected_at = DatumGetTimestampTz(oms_column(row, 10, TIMESTAMPTZOID, &isnull));
 	answer->is_coming = !isnull;
+	answer->backorderable = DatumGetInt64(oms_column(row, 12, INT8OID, &answer->has_no_limit));
+	answer->is_bundle = oms_column_bool(row, 13);
+	if (answer->is_closed || answer->is_unlimited)
+	{
+		answer->backorderable = 0;
+		answer->has_no_limit = false;
+	}
+}
+
+/*
+ * make_bundle says of a bundle how many can be made of what there is of its
+ * parts, and how many more with what can be sold of them for later.
+ */
+static void
+make_bundle(Answer *bundle)
+{
+	int64		most = PG_INT64_MAX;
+
+	bundle->is_unlimited = bundle->has_no_limit = true;
+	for (int i = 0; i < bundle->nparts; i++)
+	{
+		const Answer *part = bundle->parts[i].answer;
+		int64		quantity = Max(1, bundle->parts[i].quantity);
+
+		bundle->is_closed |= part->is_closed;
+		if (part->is_unlimited)
+			continue;
+		bundle->available = bundle->is_unlimited ? part->available / quantity : Min(bundle->available, part->available / quantity);
+		bundle->is_unlimited = false;
+		if (part->has_no_limit)
+			continue;
+		bundle->has_no_limit = false;
+		most = Min(most, (part->available + part->backorderable) / quantity);
+	}
+	bundle->has_no_limit &= !bundle->is_unlimited && !bundle->is_closed;
+	bundle->backorderable = bundle->is_closed || bundle->is_unlimited || bundle->has_no_limit ? 0 : most - bundle->available;
+}
+
+/*
+ * make_bundles does so for all answers that are of bundles.
+ */
+static void
+make_bundles(Store *store, const Question *question, Answer *answers, int count)
+{
+	Array	   *bundles = oms_array(TEXTOID, 8);
+	Array	   *skus = oms_array(TEXTOID, 8);
+	const char **of;
+	Part	   *parts;
+	uint64		found;
+	int			nanswers;
+	Answer	   *whole;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (answers[i].is_bundle)
+			oms_array_add_text(bundles, answers[i].sku);
+	}
+	if (bundles->count == 0)
+		return;
+	found = oms_run_reading(store, &read_parts, (Datum[]) {oms_array_datum(bundles)});
+	of = palloc_extended(Max(1, found) * sizeof(char *), MCXT_ALLOC_HUGE);
+	parts = palloc_extended(Max(1, found) * sizeof(Part), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (uint64 i = 0; i < found; i++)
+	{
+		of[i] = oms_column_name(i, 1);
+		oms_array_add_text(skus, oms_column_name(i, 2));
+		parts[i].quantity = oms_column_int64(i, 3);
+	}
+	/* in the order of skus, that of parts */
+	whole = oms_ask(store, oms_array_datum(skus), question, &nanswers);
+	for (uint64 i = 0; i < found; i++)
+		parts[i].answer = &whole[i];
+	for (int i = 0; i < count; i++)
+	{
+		uint64		first = 0;
+
+		if (!answers[i].is_bundle)
+			continue;
+		while (first < found && strcmp(of[first], answers[i].sku) != 0)
+			first++;
+		answers[i].parts = &parts[first];
+		while (first + answers[i].nparts < found && strcmp(of[first + answers[i].nparts], answers[i].sku) == 0)
+			answers[i].nparts++;
+		if (answers[i].nparts > 0)
+			make_bundle(&answers[i]);
+	}
 }
