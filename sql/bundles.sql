@@ -34,16 +34,6 @@ BEGIN
 	COMMENT ON COLUMN bundle_components.quantity IS 'Units of sku in one of the bundle, over all ways in which it is contained; kept by the engine';
 	COMMENT ON COLUMN bundle_components.share IS 'Part of the bundle''s price that these units carry, from 0 to 1; kept by the engine';
 
-	CREATE VIEW bundle_availability WITH (security_invoker = true) AS
-	SELECT c.bundle,
-		min(CASE WHEN s.tracked THEN coalesce((SELECT sum(greatest(k.available, 0)) FROM stock k JOIN locations l ON l.code = k.location
-			WHERE k.sku = c.sku AND l.active AND l.tracked), 0)::bigint / c.quantity END) AS available
-	FROM bundle_components c JOIN skus s ON s.code = c.sku
-	GROUP BY c.bundle;
-	COMMENT ON VIEW bundle_availability IS 'How many of each bundle could be sold, one row a bundle that has items; basis: units, now. Two bundles that share a component share its stock: do not add up';
-	COMMENT ON COLUMN bundle_availability.bundle IS 'Code of the bundle';
-	COMMENT ON COLUMN bundle_availability.available IS 'Kits: of each component that is counted in stock the units that orders can take, over all active locations, divided by those of one kit; the least of these. NULL: nothing in it is counted, so it never runs short';
-
 	CREATE VIEW bundle_lines WITH (security_invoker = true) AS
 	SELECT l.id::text AS order_line_id, o.number AS order_number, o.channel, (o.ordered_at AT TIME ZONE 'UTC')::date AS order_date,
 		l.line_no::bigint AS line_no, l.sku, l.quantity, c.canceled, c.ready - c.shipped AS allocated, c.shipped, c.delivered,

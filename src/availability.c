@@ -92,16 +92,9 @@ static const StoreQuery read_many_for_channel = {
 	MANY(ALLOWED("s.sku", "s.location"), MINUS KEPT("s.sku", "s.location")), 4, {TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID}
 };
 
-/* what bundles are made of in the end, one by one */
+/* what bundles are made of in the end */
 static const StoreQuery read_parts = {
-	"WITH RECURSIVE parts(bundle, sku, quantity, depth) AS ("
-	"SELECT b.bundle, b.sku, b.quantity::pg_catalog.numeric, 1"
-	" FROM (SELECT DISTINCT u.sku FROM ROWS FROM (pg_catalog.unnest($1)) AS u(sku)) w JOIN @.bundle_items b ON b.bundle" EQ "w.sku"
-	" UNION ALL SELECT p.bundle, b.sku, p.quantity" TIMES "b.quantity, p.depth" PLUS "1"
-	" FROM parts p JOIN @.bundle_items b ON b.bundle" EQ "p.sku WHERE p.depth" LT "8)"
-	" SELECT p.bundle, p.sku, LEAST(pg_catalog.sum(p.quantity), 1000000000000000000)::pg_catalog.int8 FROM parts p"
-	" WHERE NOT EXISTS (SELECT FROM @.bundle_items b WHERE b.bundle" EQ "p.sku)"
-	" GROUP BY p.bundle, p.sku ORDER BY p.bundle, p.sku",
+	"SELECT c.bundle, c.sku, c.quantity FROM @.bundle_components c WHERE c.bundle" EQ "ANY ($1) ORDER BY c.bundle, c.sku",
 	1, {TEXTARRAYOID}
 };
 
@@ -357,5 +350,7 @@ make_bundles(Store *store, const Question *question, Answer *answers, int count)
 			answers[i].nparts++;
 		if (answers[i].nparts > 0)
 			make_bundle(&answers[i]);
+		else
+			answers[i].is_closed = true;	/* of nothing, nothing is sold */
 	}
 }

@@ -272,7 +272,7 @@ lock_waiting(Feed *feed)
 		oms_stock_change(arriving, item->sku, feed->location)->on_hand = more;
 	}
 	if (skus->count > 0)
-		{
+	{
 		oms_stock_merge(arriving);
 		(void) oms_fill_lock(feed->store, skus, arriving, true);
 	}

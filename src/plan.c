@@ -6,7 +6,9 @@
  * the store's handle.  Generic plans made while tables are small would keep
  * sequential scans and hash joins for good, and a hash-joined UPDATE locks
  * rows out of order: so planning happens with those turned off, and as if the
- * tables had grown, and only planning does (see make_plan).
+ * tables had grown, and only planning does.  PostgreSQL may plan anew at any
+ * time that somebody's ANALYZE or DDL comes to its ears, also as the query is
+ * being started; so that is done where it plans (see plan_ours).
  *
  * Queries are never read-only for SPI: in a trigger, after a wait for a lock,
  * a read-only query would see the world as it was before the wait.
@@ -18,6 +20,7 @@
 #include "nodes/pathnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/plancat.h"
+#include "optimizer/planner.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -33,12 +36,18 @@ typedef struct PlanEntry
 {
 	uintptr_t	key;			/* see key_of */
 	SPIPlanPtr	plan;
+	const char *text;			/* the plan's own copy, by which it is known */
 } PlanEntry;
 
 static get_relation_info_hook_type previous_hook = NULL;
+static planner_hook_type previous_planner = NULL;
+
+/* the query that we are running, and whether it is being planned */
+static const char *running = NULL;
 static bool is_planning = false;
 
 static void expect_growth(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel);
+static PlannedStmt *plan_ours(Query *parse, const char *text, int cursor_options, ParamListInfo params);
 
 /*
  * oms_spi_begin opens SPI for one call of ours.
@@ -94,13 +103,15 @@ off(const char *setting)
 }
 
 /*
- * oms_plan_init has the planner ask us about tables.
+ * oms_plan_init has the planner ask us about tables, and about our queries.
  */
 void
 oms_plan_init(void)
 {
 	previous_hook = get_relation_info_hook;
 	get_relation_info_hook = expect_growth;
+	previous_planner = planner_hook;
+	planner_hook = plan_ours;
 }
 
 /*
@@ -132,36 +143,43 @@ expect_growth(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
 }
 
 /*
- * make_plan has the generic plan built now, for index scans and nested loops.
+ * plan_ours has our own queries planned for index scans and nested loops, and
+ * leaves others alone, also those that our queries lead to.
  */
-static void
-make_plan(SPIPlanPtr plan)
+static PlannedStmt *
+plan_ours(Query *parse, const char *text, int cursor_options, ParamListInfo params)
 {
-	int			nest_level = NewGUCNestLevel();
-	CachedPlan *volatile cached = NULL;
+	planner_hook_type plan = previous_planner ? previous_planner : standard_planner;
+	bool		was_planning = is_planning;
+	PlannedStmt *volatile result = NULL;
+	int			nest_level;
 
-	off("enable_seqscan");
-	off("enable_hashjoin");
-	off("enable_mergejoin");
-	off("enable_bitmapscan");
-	off("enable_material");
-	off("enable_memoize");
-	off("jit");
-	/* queries name first what they start from, an array of ids */
-	(void) set_config_option("join_collapse_limit", "1", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	is_planning = true;
+	is_planning = text != NULL && text == running;
+	nest_level = is_planning ? NewGUCNestLevel() : 0;
 	PG_TRY();
 	{
-		cached = SPI_plan_get_cached_plan(plan);
+		if (is_planning)
+		{
+			off("enable_seqscan");
+			off("enable_hashjoin");
+			off("enable_mergejoin");
+			off("enable_bitmapscan");
+			off("enable_material");
+			off("enable_memoize");
+			off("jit");
+			/* queries name first what they start from, an array of ids */
+			(void) set_config_option("join_collapse_limit", "1", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		}
+		result = plan(parse, text, cursor_options, params);
 	}
 	PG_FINALLY();
 	{
-		is_planning = false;
+		is_planning = was_planning;
 	}
 	PG_END_TRY();
-	if (cached)
-		ReleaseCachedPlan(cached, CurrentResourceOwner);
-	AtEOXact_GUC(true, nest_level);
+	if (nest_level > 0)
+		AtEOXact_GUC(true, nest_level);
+	return result;
 }
 
 /*
@@ -176,9 +194,9 @@ key_of(const StoreQuery *query)
 }
 
 /*
- * prepared returns the query's plan for this store, made or remade as needed.
+ * prepared returns the query's plan for this store.
  */
-static SPIPlanPtr
+static const PlanEntry *
 prepared(Store *store, const StoreQuery *query)
 {
 	uintptr_t	key = key_of(query);
@@ -206,13 +224,48 @@ prepared(Store *store, const StoreQuery *query)
 			elog(ERROR, "SPI_prepare_cursor: %s: %s",
 				 SPI_result_code_string(SPI_result), query->text);
 		SPI_keepplan(plan);
-		make_plan(plan);
 		entry = hash_search(store->plans, &key, HASH_ENTER, &found);
 		entry->plan = plan;
+		entry->text = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->query_string;
 	}
-	else if (!SPI_plan_is_valid(entry->plan))
-		make_plan(entry->plan);
-	return entry->plan;
+	return entry;
+}
+
+/*
+ * execute runs a query with its plan: in the snapshot given, or by the rules of
+ * SPI.
+ *
+ * Foreign keys plan their checks when they are first asked, and keep the plan:
+ * in a young store that would be a sequential scan, for good.  They are asked
+ * inside this call, at the end of the statement.  The variable is set and
+ * restored by hand, since a GUC nest level each time is dear.
+ */
+static int
+execute(Store *store, const StoreQuery *query, const Datum *args, const char *nulls, Snapshot snapshot, bool reads, bool fires)
+{
+	const PlanEntry *entry = prepared(store, query);
+	SPIPlanPtr	plan = entry->plan;
+	const char *outer = running;
+	bool		before = enable_seqscan;
+	volatile int code = 0;
+
+	running = entry->text;
+	if (!reads)
+		enable_seqscan = false;
+	PG_TRY();
+	{
+		code = snapshot == InvalidSnapshot ? SPI_execute_plan(plan, (Datum *) args, nulls, reads, 0) :
+			SPI_execute_snapshot(plan, (Datum *) args, nulls, snapshot, InvalidSnapshot, reads, fires, 0);
+	}
+	PG_FINALLY();
+	{
+		running = outer;
+		enable_seqscan = before;
+	}
+	PG_END_TRY();
+	if (code < 0)
+		elog(ERROR, "a query failed: %s: %s", SPI_result_code_string(code), query->text);
+	return code;
 }
 
 /*
@@ -231,29 +284,8 @@ oms_run(Store *store, const StoreQuery *query, const Datum *args)
 uint64
 oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const char *nulls)
 {
-	SPIPlanPtr	plan = prepared(store, query);
-	bool		before = enable_seqscan;
-	volatile int code = 0;
+	int			code = execute(store, query, args, nulls, InvalidSnapshot, false, true);
 
-	/*
-	 * Foreign keys plan their checks when they are first asked, and keep the
-	 * plan: in a young store that would be a sequential scan, for good.  They
-	 * are asked inside this call, at the end of the statement.  The variable
-	 * is set and restored by hand, since a GUC nest level each time is dear.
-	 */
-	enable_seqscan = false;
-	PG_TRY();
-	{
-		code = SPI_execute_plan(plan, (Datum *) args, nulls, false, 0);
-	}
-	PG_FINALLY();
-	{
-		enable_seqscan = before;
-	}
-	PG_END_TRY();
-
-	if (code < 0)
-		elog(ERROR, "SPI_execute_plan: %s: %s", SPI_result_code_string(code), query->text);
 	if (code == SPI_OK_REWRITTEN)
 	{
 		/* such a plan names no table, so nothing would ever invalidate it */
@@ -275,14 +307,10 @@ oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const ch
 uint64
 oms_run_latest(Store *store, const StoreQuery *query, const Datum *args)
 {
-	SPIPlanPtr	plan = prepared(store, query);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	int			code = SPI_execute_snapshot(plan, (Datum *) args, NULL, snapshot,
-											InvalidSnapshot, true, false, 0);
 
+	(void) execute(store, query, args, NULL, snapshot, true, false);
 	UnregisterSnapshot(snapshot);
-	if (code < 0)
-		elog(ERROR, "SPI_execute_snapshot: %s: %s", SPI_result_code_string(code), query->text);
 	return SPI_processed;
 }
 
@@ -293,13 +321,10 @@ oms_run_latest(Store *store, const StoreQuery *query, const Datum *args)
 uint64
 oms_write_latest(Store *store, const StoreQuery *query, const Datum *args)
 {
-	SPIPlanPtr	plan = prepared(store, query);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	int			code = SPI_execute_snapshot(plan, (Datum *) args, NULL, snapshot, InvalidSnapshot, false, true, 0);
 
+	(void) execute(store, query, args, NULL, snapshot, false, true);
 	UnregisterSnapshot(snapshot);
-	if (code < 0)
-		elog(ERROR, "SPI_execute_snapshot: %s: %s", SPI_result_code_string(code), query->text);
 	return SPI_processed;
 }
 
@@ -319,10 +344,7 @@ oms_run_reading(Store *store, const StoreQuery *query, const Datum *args)
 uint64
 oms_run_reading_nulls(Store *store, const StoreQuery *query, const Datum *args, const char *nulls)
 {
-	int			code = SPI_execute_plan(prepared(store, query), (Datum *) args, nulls, true, 0);
-
-	if (code < 0)
-		elog(ERROR, "SPI_execute_plan: %s: %s", SPI_result_code_string(code), query->text);
+	(void) execute(store, query, args, nulls, InvalidSnapshot, true, true);
 	return SPI_processed;
 }
 

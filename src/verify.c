@@ -102,7 +102,7 @@ static const Rule rules[] = {
 		" FROM @.fulfillment_lines fl JOIN @.fulfillments f ON f.id = fl.fulfillment_id GROUP BY fl.order_line_id) c"
 		" ON c.order_line_id = l.id LEFT JOIN (SELECT e.entity_id, sum((e.detail ->> 'quantity')::bigint) AS canceled"
 		" FROM @.order_events e WHERE e.event = 'canceled_units' GROUP BY e.entity_id) e ON e.entity_id = l.id"
-		" CROSS JOIN LATERAL (SELECT CASE WHEN o.placed_at IS NULL THEN 0"
+		" CROSS JOIN LATERAL (SELECT CASE WHEN o.placed_at IS NULL OR l.expanded THEN 0"
 		" ELSE l.quantity - coalesce(c.allocated, 0) - coalesce(c.shipped, 0) END AS units) rest"
 		" CROSS JOIN LATERAL (SELECT least(rest.units, CASE WHEN EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id"
 		" AND i.entity_id = o.id AND i.event = 'imported') THEN greatest(l.canceled, c.canceled)"
