@@ -24,6 +24,7 @@
 #include "inbound.h"
 #include "oms.h"
 #include "plan.h"
+#include "queue.h"
 #include "rows.h"
 #include "stock.h"
 #include "transition.h"
@@ -104,8 +105,13 @@ oms_guard_movement(Store *store, TriggerData *trigger)
 				 errhint("Give kind and quantity; their effect follows."),
 				 errtable(trigger->tg_relation)));
 	external_ref = text_field(trigger, "external_ref");
-	if (external_ref && oms_is_replay(store, trigger))
-		return NULL;
+	if (external_ref)
+	{
+		/* of two who look at once neither would find the other's row */
+		(void) oms_stand_in_line(store, QUEUE_MOVEMENT, "", external_ref);
+		if (oms_is_replay(store, trigger))
+			return NULL;
+	}
 	/* readers that follow commits rely on xid, so it is nobody's to give */
 	return heap_modify_tuple_by_cols(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation), 1,
 									 (int[]) {oms_require_column(RelationGetDescr(trigger->tg_relation), "xid", XID8OID)},

@@ -22,8 +22,8 @@
 /* places of this transaction */
 static LocalTransactionId owner = InvalidLocalTransactionId;
 static int	places = 0;
-static bool has_transaction = false;	/* one of QUEUE_TRANSACTION is among
-										 * them */
+static bool has_record = false; /* one of QUEUE_TRANSACTION or QUEUE_MOVEMENT
+								 * is among them */
 
 /*
  * this_transaction returns what tells transactions of this backend apart.
@@ -40,9 +40,9 @@ this_transaction(void)
 
 /*
  * oms_stand_in_line waits for those who came first, and keeps the place until
- * the transaction ends.  Returns false where it did not stand in line.  Payments'
- * references come in any order, and two sessions that each wait with one in hand
- * would deadlock: only the first is waited for, any other is 40001.
+ * the transaction ends.  Returns false where it did not stand in line.  References
+ * of payments and movements come in any order, and two sessions that each wait with
+ * one in hand would deadlock: only the first is waited for, any other is 40001.
  */
 bool
 oms_stand_in_line(const Store *store, Queue queue, const char *first, const char *second)
@@ -50,25 +50,27 @@ oms_stand_in_line(const Store *store, Queue queue, const char *first, const char
 	LOCKTAG		tag;
 	uint64		key;
 	LockAcquireResult result;
+	bool		is_record = queue == QUEUE_TRANSACTION || queue == QUEUE_MOVEMENT;
 
 	if (owner != this_transaction())
 	{
 		owner = this_transaction();
 		places = 0;
-		has_transaction = false;
+		has_record = false;
 	}
 	if (places >= MOST_PLACES)
 		return false;
 	key = hash_bytes_extended((const unsigned char *) first, strlen(first), store->namespace_oid);
 	key = hash_bytes_extended((const unsigned char *) second, strlen(second), key);
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, FIRST_QUEUE + queue);
-	result = LockAcquire(&tag, ExclusiveLock, false, queue == QUEUE_TRANSACTION && has_transaction);
+	result = LockAcquire(&tag, ExclusiveLock, false, is_record && has_record);
 	if (result == LOCKACQUIRE_NOT_AVAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("gateway_ref \"%s\" is being recorded by another session", second),
+				 errmsg("%s \"%s\" is being recorded by another session",
+						queue == QUEUE_TRANSACTION ? "gateway_ref" : "external_ref", second),
 				 errhint("Retry the transaction.")));
 	places += result == LOCKACQUIRE_OK;
-	has_transaction |= queue == QUEUE_TRANSACTION;
+	has_record |= is_record;
 	return true;
 }

@@ -15,6 +15,7 @@ typedef enum Queue
 	QUEUE_WORKFLOWS,			/* editing workflows */
 	QUEUE_HOLD,					/* a stock hold's ref */
 	QUEUE_TRANSACTION,			/* recording a payment's gateway_ref */
+	QUEUE_MOVEMENT,				/* recording a movement's external_ref */
 	QUEUE_INBOUND				/* announcing what is on its way by a ref */
 } Queue;
 

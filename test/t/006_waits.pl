@@ -215,6 +215,17 @@ settled('an order is placed twice at once', $b);
 is($admin->value("SELECT count(*) FROM $store.orders"), 1, 'it is one order');
 is($admin->value("SELECT count(*) FROM $store.addresses"), 1, 'with one address');
 
+# Two deliveries of the same receipts, in opposite orders: the second statement of
+# either would wait for the other's first.
+fresh();
+my %receipt = map { $_ => "INSERT INTO $store.stock_movements (sku, location, kind, quantity, external_ref) VALUES ('X', 'A', 'receipt', 1, '$_')" } 'D-1', 'D-2';
+$a->run("BEGIN; $receipt{'D-1'}");
+$b->send("BEGIN; $receipt{'D-2'}; $receipt{'D-1'}");
+$admin->await_waiting($b);
+is($a->state($receipt{'D-2'}), '40001', 'who would cross another session that records the same receipts is told to retry');
+$a->run('ROLLBACK');
+settled('and lets the other go on', $b);
+
 is($admin->value('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'), 0,
 	'nobody deadlocked');
 
