@@ -15,6 +15,8 @@
 #                        (all three take PARTS; test/asan ... say more)
 #   make fuzz            libFuzzer against the workflow parser (SECONDS=60)
 #   make sqlsmith        made-up statements against a store (SECONDS=60)
+#   make soak            every kind of statement from many sessions, crashes, and a
+#                        watch over all that must add up (SECONDS=300 SEED=n)
 #   make installcheck    the same tests against the server PGHOST/PGPORT name
 #   make pictures        draw the workflows in docs/pictures anew (Graphviz)
 #   make indent          format the C sources
@@ -218,7 +220,7 @@ endif
 check: private SHELL := /bin/true
 check: run-check
 
-.PHONY: check run-check asan valgrind coverage demo bench fuzz sqlsmith pictures indent
+.PHONY: check run-check asan valgrind coverage demo bench fuzz sqlsmith soak pictures indent
 run-check:
 	@sh test/check $(PARTS)
 
@@ -236,6 +238,9 @@ fuzz:
 
 sqlsmith:
 	@sh test/fuzz/sqlsmith $(SECONDS)
+
+soak:
+	@sh test/soak $(or $(SECONDS),300) $(SEED)
 
 pictures:
 	@sh test/pictures

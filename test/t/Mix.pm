@@ -1,0 +1,529 @@
+# What the sessions of a soak do: a table of verbs, each an entry, drawn by
+# weight.
+#
+# An entry makes a deed: a statement, or several that only go together, as
+#
+#	{ sql => text or [texts], facts => { key => value }, learn => sub }
+#
+# facts are what must be in the store, once and with this value, when the deed
+# is acknowledged, and must not be there when it is known to have failed (Soak.pm
+# says where it looks).  learn->(rows) returns more of them, which only the answer
+# tells, or dies saying what is wrong with the answer.
+#
+# An entry that names what it needs, a function or a table of the store, is left
+# out where there is none.  setup makes what it wants to find; errors are SQLSTATEs
+# that its statements may end with besides those that all may.
+
+package Mix;
+
+use strict;
+use warnings;
+
+my @skus = map { "S$_" } 0 .. 9;    # few, so that sessions meet
+my @locations = ('A' .. 'D');
+my @shippings;    # definitions of workflow ship, without and with a state more
+my %verbs;
+
+use constant CREDIT_LIMIT => 300;
+
+sub pick { return $_[ int rand @_ ] }
+
+# Mix->new: who remembers what was sent, for whoever sends it again
+sub new
+{
+	my ($class) = @_;
+	return bless { last => 0, recent => {}, numbers => {}, payments => [], holds => [] }, $class;
+}
+
+# how such deeds are told apart
+sub ref_of
+{
+	my ($self, $prefix) = @_;
+	return $prefix . ++$self->{last};
+}
+
+# again($name, $deed): keep a deed, for others to send again at the same time
+sub again
+{
+	my ($self, $name, $deed) = @_;
+	my $recent = $self->{recent}{$name} //= [];
+	push @$recent, $deed;
+	shift @$recent if @$recent > 30;
+	return $deed;
+}
+
+# one that was sent, most often one that is still under way
+sub repeat
+{
+	my ($self, $name) = @_;
+	my $recent = $self->{recent}{$name} // [];
+	return undef unless @$recent;
+	return $recent->[ rand() < 0.7 && @$recent > 6 ? $#$recent - int rand 6 : int rand @$recent ];
+}
+
+# set_up($admin): the store that the verbs expect
+sub set_up
+{
+	my ($self, $admin) = @_;
+	Session::make_store($admin, 'shop', @skus);
+	$admin->run(<<'END' . "INSERT INTO shop.customers (code, credit_limit) SELECT 'acme' || n, @{[ CREDIT_LIMIT ]} FROM generate_series(1, 3) n");
+INSERT INTO shop.channels (code, name, payment_required) VALUES ('paid', 'Paid', true);
+INSERT INTO shop.skus (code, name, kind, tracked, default_method) VALUES ('CARE', 'Care', 'service', false, 'service');
+END
+	for my $location (@locations)
+	{
+		Session::receive($admin, 'shop', $location, map { $_ => 60 } @skus);
+	}
+	for my $name (sort keys %verbs)
+	{
+		my $verb = $verbs{$name};
+		$self->{lacks}{$name} = 1 if grep { !$admin->value("SELECT coalesce(to_regproc('$_')::oid, to_regclass('$_')::oid)") } @{ $verb->{needs} // [] };
+		$admin->run($verb->{setup}) if $verb->{setup} && !$self->{lacks}{$name};
+	}
+	$self->{wheel} = [ map { ($_) x (10 * $verbs{$_}{weight}) } grep { !$self->{lacks}{$_} } sort keys %verbs ];
+	return;
+}
+
+# verbs(): the names of those that take part
+sub verbs
+{
+	my ($self) = @_;
+	my %names = map { $_ => 1 } @{ $self->{wheel} };
+	return sort keys %names;
+}
+
+# draw(): one deed
+sub draw
+{
+	my ($self) = @_;
+	my $name = pick(@{ $self->{wheel} });
+	my $made = $verbs{$name}{make}->($self);
+	my %deed = ref $made ? %$made : (sql => $made);
+	@deed{qw(verb errors)} = ($name, $verbs{$name}{errors});
+	$deed{sql} = [ $deed{sql} ] unless ref $deed{sql};
+	return \%deed;
+}
+
+# a row's id, by chance among the youngest that fit
+sub some
+{
+	my ($table, $condition) = @_;
+	return "(SELECT id FROM (SELECT id FROM shop.$table WHERE $condition ORDER BY id DESC LIMIT 30) r ORDER BY random() LIMIT 1)";
+}
+
+# what a cart holds: SKU => quantity
+sub basket
+{
+	return map { pick(@skus) => 1 + int rand 4 } 1 .. 1 + int rand 4;
+}
+
+sub basket_text
+{
+	my (%basket) = @_;
+	return join ' ', map { "$_:$basket{$_}" } sort keys %basket;
+}
+
+# document($ref, \%basket, field...): of an order
+sub document
+{
+	my ($ref, $basket, @fields) = @_;
+	# in any order, since a cart is
+	my @names = sort { rand() <=> 0.5 } keys %$basket;
+	my $lines = join ', ', map { qq({"sku": "$_", "quantity": $basket->{$_}, "unit_price": 10}) } @names;
+	return '{' . join(', ', qq("external_ref": "$ref"), '"currency": "EUR"', @fields, qq("lines": [$lines])) . '}';
+}
+
+# place($ref, \%basket, field...): the deed that places it, sent once or more
+sub place
+{
+	my ($self, $ref, $basket, @fields) = @_;
+	return {
+		sql => "SELECT number, repeated FROM oms.place_order('shop', '" . document($ref, $basket, @fields) . "')",
+		facts => { "order $ref" => basket_text(%$basket) },
+		learn => sub {
+			my ($number, $repeated) = @{ $_[0][0] };
+			my $known = $self->{numbers}{$ref} //= $number;
+			die "order $ref was acknowledged as $known and as $number\n" if $known ne $number;
+			die "order $ref was acknowledged twice as new\n" if $repeated eq 'f' && $self->{news}{$ref}++;
+			return ();
+		}
+	};
+}
+
+# moved($status, $sql): an UPDATE of status, which is logged once for each row
+sub moved
+{
+	my ($status, $sql) = @_;
+	return { sql => "$sql RETURNING id", learn => sub { return map { ("moved $_->[0] $status" => 1) } @{ $_[0] } } };
+}
+
+# transaction($payment, $number): of a payment, the same for the same number
+sub transaction
+{
+	my ($self, $payment, $number, $kind, $outcome) = @_;
+	my $amount = 1 + $number % 13;
+	return $self->again(
+		transaction => {
+			sql => 'INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, gateway_ref)'
+			  . " VALUES ('$payment', '$kind', '$outcome', $amount, 'g$number')",
+			facts => { "transaction $kind $outcome g$number" => $amount }
+		});
+}
+
+# movement row(s): their text and what must be there
+sub movements
+{
+	my ($ref, @rows) = @_;
+	return {
+		sql => 'INSERT INTO shop.stock_movements (sku, location, kind, quantity, external_ref) VALUES '
+		  . join(', ', map { "('$_->[0]', '$_->[1]', '$_->[2]', $_->[3], '$ref')" } @rows),
+		facts => { map { ("movement $ref $_->[2] $_->[0] $_->[1]" => $_->[3]) } @rows }
+	};
+}
+
+%verbs = (
+
+	# ---- orders
+
+	place => {
+		weight => 8,
+		make => sub {
+			my ($self) = @_;
+			my %basket = basket();
+			$basket{CARE} = 1 if rand() < 0.1;
+			my @fields = ('"channel": "' . pick('web', 'web', 'market', 'paid') . '"', '"if_short": "' . pick('hold', 'refuse') . '"');
+			push @fields, '"ship_complete": true' if rand() < 0.2;
+			push @fields, '"holds": [{"kind": "manual"}]' if rand() < 0.2;
+			push @fields, '"charges": [{"kind": "shipping", "amount": 5}]' if rand() < 0.3;
+			return $self->again(place => $self->place($self->ref_of('o'), \%basket, @fields));
+		}
+	},
+	place_again => { weight => 2, make => sub { return $_[0]->repeat('place') // $verbs{place}{make}->(@_) } },
+	place_in_steps => {
+		weight => 3,
+		make => sub {
+			my ($self) = @_;
+			my $ref = $self->ref_of('o');
+			my %basket = basket();
+			my $line = 0;
+			my $lines = join ', ', map { "('$_', $basket{$_}, @{[ ++$line ]})" } sort { rand() <=> 0.5 } keys %basket;
+			my $place = "UPDATE shop.orders SET status = 'placed' WHERE channel = 'market' AND external_ref = '$ref'";
+			return {
+				sql => [
+					"WITH o AS (INSERT INTO shop.orders (channel, currency, external_ref, if_short) VALUES ('market', 'EUR', '$ref',"
+					  . " '@{[ pick('hold', 'refuse') ]}') RETURNING id) INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price)"
+					  . " SELECT o.id, n, sku, quantity, 10 FROM o, (VALUES $lines) l (sku, quantity, n)",
+					rand() < 0.9 ? $place : ("$place AND false") ],
+				facts => { "order $ref" => basket_text(%basket) }
+			};
+		}
+	},
+	line => {
+		weight => 1,
+		make => sub {
+			return 'INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) SELECT id, '
+			  . "10 + @{[ int rand 1_000_000 ]}, '@{[ pick(@skus) ]}', 1, 3 FROM shop.orders WHERE id = "
+			  . some('orders', "status = 'draft' AND external_ref IS NULL");
+		}
+	},
+	draft => {
+		weight => 1.5,
+		make => sub {
+			return "WITH o AS (INSERT INTO shop.orders (channel, currency, if_short) VALUES ('market', 'EUR', 'hold') RETURNING id)"
+			  . ' INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price)'
+			  . " SELECT o.id, n, 'S' || (n * 7 + @{[ int rand 10 ]}) % 10, n, 5 FROM o, generate_series(1, 3) n";
+		}
+	},
+	place_drafts => {
+		weight => 2,
+		make => sub {
+			my $some = some('orders', "status = 'draft'");
+			return "UPDATE shop.orders SET status = 'placed' WHERE id IN ($some, $some)";
+		}
+	},
+	delete_draft => { weight => 0.3, make => sub { return 'DELETE FROM shop.orders WHERE id = ' . some('orders', "status = 'draft' AND external_ref IS NULL") } },
+	cancel => {
+		weight => 3,
+		make => sub {
+			my $reason = pick('NULL', "'customer_request'", "'fraud'");
+			return moved('canceled',
+				"UPDATE shop.orders SET status = 'canceled', status_reason = $reason WHERE id = " . some('orders', "status IN ('placed', 'confirmed')"));
+		}
+	},
+	cancel_lines => {
+		weight => 3,
+		make => sub {
+			my $order = some('orders', "status IN ('placed', 'confirmed')");
+			return "SELECT oms.cancel_lines('shop', id) FROM shop.orders WHERE id = $order" if rand() < 0.4;
+			return "SELECT oms.cancel_lines('shop', id, (SELECT jsonb_agg(jsonb_build_object('line', line_no, 'quantity', 1))"
+			  . " FROM shop.order_lines l WHERE l.order_id = o.id), 'other') FROM shop.orders o WHERE id = $order";
+		}
+	},
+	hold => {
+		weight => 1.5,
+		make => sub {
+			my $expires = pick('NULL', "clock_timestamp() + interval '0.3 s' * random()");
+			return "INSERT INTO shop.order_holds (order_id, kind, expires_at) SELECT id, 'fraud', $expires FROM shop.orders WHERE id = "
+			  . some('orders', "status IN ('draft', 'placed', 'confirmed')");
+		}
+	},
+	release_hold => {
+		weight => 3,
+		make => sub {
+			my $some = some('order_holds', 'released_at IS NULL');
+			return "UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE id IN ($some, $some)";
+		}
+	},
+	tick => { weight => 0.7, make => sub { return "SELECT oms.tick('shop', @{[ pick(3, 1000) ]})" } },
+	notes => {
+		weight => 0.7,
+		make => sub {
+			return "UPDATE shop.fulfillments SET carrier = 'x' WHERE id = " . some('fulfillments', 'true') if rand() < 0.5;
+			return "UPDATE shop.order_lines SET description = 'x' WHERE order_id = " . some('orders', 'true');
+		}
+	},
+	ask => {
+		weight => 0.5,
+		make => sub {
+			my $entity = pick('order', 'fulfillment');
+			return "SELECT m.* FROM (SELECT id FROM shop.${entity}s ORDER BY id DESC LIMIT 3) o, oms.next_moves('shop', '$entity', o.id) m";
+		}
+	},
+
+	# ---- fulfillments
+
+	ship => {
+		weight => 5,
+		make => sub {
+			return moved('shipped', "UPDATE shop.fulfillments SET status = 'shipped' WHERE id = "
+				  . some('fulfillments', "status IN ('released', 'picking', 'packed')"));
+		}
+	},
+	step => {
+		weight => 3,
+		make => sub {
+			return "UPDATE shop.fulfillments SET status = CASE status WHEN 'released' THEN '@{[ pick('picking', 'checked') ]}' WHEN 'checked' THEN 'picking'"
+			  . " WHEN 'picking' THEN 'packed' WHEN 'packed' THEN 'picking' WHEN 'shipped' THEN '@{[ pick('delivered', 'lost', 'returned_to_sender') ]}'"
+			  . " ELSE status END WHERE id = "
+			  . some('fulfillments', "status IN ('released', 'checked', 'picking', 'packed', 'shipped')");
+		}
+	},
+	send_back => {
+		weight => 1,
+		make => sub {
+			return moved('returned_to_sender', "UPDATE shop.fulfillments SET status = 'returned_to_sender' WHERE id = "
+				  . some('fulfillments', "status IN ('shipped', 'lost')"));
+		}
+	},
+	reject => {
+		weight => 3,
+		make => sub {
+			my $reason = pick('NULL', "'not_found'", "'damaged'", "'no_capacity'");
+			return moved('rejected', "UPDATE shop.fulfillments SET status = 'rejected', status_reason = $reason WHERE id = "
+				  . some('fulfillments', "stock_state = 'reserved'"));
+		}
+	},
+	split => {
+		weight => 2,
+		make => sub {
+			return "SELECT oms.split_fulfillment('shop', f.id, jsonb_build_array(jsonb_build_object('line',"
+			  . ' (SELECT min(ol.line_no) FROM shop.fulfillment_lines l JOIN shop.order_lines ol ON ol.id = l.order_line_id'
+			  . " WHERE l.fulfillment_id = f.id), 'quantity', 1))) FROM shop.fulfillments f WHERE id = "
+			  . some('fulfillments', "stock_state = 'reserved'");
+		}
+	},
+
+	# ---- stock
+
+	movement => {
+		weight => 6,
+		make => sub {
+			my ($self) = @_;
+			my $kind = pick('receipt', 'receipt', 'receipt', 'damage', 'damage', 'count', 'quarantine', 'unquarantine', 'adjustment', 'return');
+			my %rows;
+			for (1 .. pick(1, 1, 1, 3))
+			{
+				my $quantity = $kind eq 'count' ? int rand 60 : 1 + int rand($kind eq 'receipt' ? 40 : 15);
+				my @place = (pick(@skus), pick(@locations));
+				$rows{"@place"} = [ @place, $kind, $quantity ];
+			}
+			return $self->again(movement => movements($self->ref_of('m'), values %rows));
+		}
+	},
+	movement_again => { weight => 1, make => sub { return $_[0]->repeat('movement') // $verbs{movement}{make}->(@_) } },
+	transfer => {
+		weight => 1.5,
+		make => sub {
+			my ($self) = @_;
+			my ($from, $to) = sort { rand() <=> 0.5 } @locations;
+			my $quantity = 1 + int rand 10;
+			my @skus_moved = pick(0, 1) ? pick(@skus) : do { my %some = map { pick(@skus) => 1 } 1 .. 3; keys %some };
+			return movements($self->ref_of('m'), map { ([ $_, $from, 'transfer_out', $quantity ], [ $_, $to, 'transfer_in', $quantity ]) } @skus_moved);
+		}
+	},
+	safety => {
+		weight => 0.3,
+		make => sub {
+			return "UPDATE shop.stock SET safety_stock = @{[ int rand 4 ]} WHERE sku = '@{[ pick(@skus) ]}' AND location = '@{[ pick(@locations) ]}'";
+		}
+	},
+
+	# ---- money
+
+	pay => {
+		weight => 3,
+		make => sub {
+			my ($self) = @_;
+			my $number = ++$self->{last};
+			my ($kind, $amount) = (pick('authorize', 'sale'), pick(20, 60, 200));
+			return {
+				sql => "WITH p AS (INSERT INTO shop.payments (order_id, method, amount) SELECT id, 'card', $amount FROM shop.orders WHERE id = "
+				  . some('orders', 'payment_required AND captured + authorized < total - credited')
+				  . ' RETURNING id) INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, gateway_ref)'
+				  . " SELECT id, '$kind', 'succeeded', $amount, 'g$number' FROM p RETURNING payment_id",
+				learn => sub {
+					my ($rows) = @_;
+					return () unless @$rows;
+					push @{ $self->{payments} }, $rows->[0][0];
+					return ("transaction $kind succeeded g$number" => $amount);
+				}
+			};
+		}
+	},
+	transaction => {
+		weight => 4,
+		make => sub {
+			my ($self) = @_;
+			my @payments = @{ $self->{payments} } or return $verbs{pay}{make}->($self);
+			splice @payments, 0, @payments - 30 if @payments > 30;
+			my $number = ++$self->{last};
+			return $self->transaction($payments[ $number % @payments ], $number,
+				pick(qw(authorize authorize capture capture sale void refund refund chargeback chargeback_reversal)),
+				pick(qw(succeeded succeeded succeeded requested failed)));
+		}
+	},
+	transaction_again => { weight => 1.5, make => sub { return $_[0]->repeat('transaction') // $verbs{pay}{make}->(@_) } },
+	# the request's answer
+	answer => {
+		weight => 1,
+		make => sub {
+			my $outcome = pick('succeeded', 'failed');
+			return 'INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, gateway_ref)'
+			  . " SELECT payment_id, kind, '$outcome', amount, gateway_ref FROM shop.payment_transactions WHERE outcome = 'requested'"
+			  . ' ORDER BY id DESC LIMIT 1';
+		}
+	},
+	credit => {
+		weight => 1.5,
+		make => sub {
+			my ($self) = @_;
+			my %basket = basket();
+			my @fields = ('"channel": "paid"', '"customer": "acme' . (1 + int rand 3) . '"', '"if_short": "hold"');
+			return $self->again(place => $self->place($self->ref_of('o'), \%basket, @fields));
+		}
+	},
+	settle => {
+		weight => 1,
+		make => sub {
+			return moved('canceled', "UPDATE shop.orders SET status = 'canceled' WHERE id = "
+				  . some('orders', "credit_approved AND status IN ('placed', 'confirmed')"))
+			  if rand() < 0.3;
+			return "WITH p AS (INSERT INTO shop.payments (order_id, method, amount) SELECT id, 'wire', total FROM shop.orders WHERE id = "
+			  . some('orders', 'credit_approved AND closed_at IS NULL AND captured = 0')
+			  . ' RETURNING id, amount) INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount)'
+			  . " SELECT id, 'sale', 'succeeded', amount FROM p";
+		}
+	},
+
+	# ---- workflows
+
+	# a state comes and goes, and rows are in it now and then
+	workflow => {
+		weight => 0.3,
+		errors => qr/^22023$/,    # the state that is to go has gone
+		make => sub {
+			my ($without, $with) = @shippings;
+			return "SELECT oms.replace_workflow('shop', 'ship', \$\$$with\$\$)" if rand() < 0.5;
+			return "SELECT oms.replace_workflow('shop', 'ship', \$\$$without\$\$, '{\"checked\": \"released\"}')" if rand() < 0.7;
+			return "UPDATE shop.workflows SET definition = \$\$$without\$\$ WHERE name = 'ship'";
+		}
+	},
+	describe => { weight => 0.1, make => sub { return "UPDATE shop.workflows SET description = clock_timestamp()::text WHERE name = 'standard'" } },
+
+	# ---- where the store has them
+
+	stock_hold => {
+		weight => 2,
+		needs => ['oms.hold_stock'],
+		make => sub {
+			my ($self) = @_;
+			my $ref = $self->ref_of('h');
+			my %basket = basket();
+			push @{ $self->{holds} }, [ $ref, \%basket ];
+			shift @{ $self->{holds} } if @{ $self->{holds} } > 20;
+			my $items = join ', ', map { qq({"sku": "$_", "quantity": $basket{$_}}) } keys %basket;
+			return "SELECT oms.hold_stock('shop', '$ref', '[$items]', '@{[ pick('0.3 s', '1 s', '1 hour') ]}')";
+		}
+	},
+	stock_hold_ends => {
+		weight => 1,
+		needs => ['oms.hold_stock'],
+		make => sub {
+			my ($self) = @_;
+			my $hold = pick(@{ $self->{holds} }) or return $verbs{stock_hold}{make}->($self);
+			return "SELECT oms.extend_hold('shop', '$hold->[0]', '1 s')" if rand() < 0.3;
+			return "SELECT oms.release_hold('shop', '$hold->[0]')" if rand() < 0.5;
+			return $self->place($self->ref_of('o'), $hold->[1], '"channel": "web"', '"if_short": "hold"', qq("stock_hold": "$hold->[0]"));
+		}
+	},
+	feed => {
+		weight => 1,
+		needs => ['oms.set_stock'],
+		make => sub {
+			my ($self) = @_;
+			return $self->repeat('feed') // $verbs{feed}{make}->($self) if rand() < 0.2 && @{ $self->{recent}{feed} // [] };
+			my $number = ++$self->{last};
+			my %level = map { pick(@skus) => int rand 60 } 1 .. 1 + int rand 5;
+			my $items = join ', ', map { qq({"sku": "$_", "quantity": $level{$_}}) } keys %level;
+			return $self->again(feed => qq(SELECT oms.set_stock('shop', '{"ref": "f$number", "location": "@{[ pick(@locations) ]}", "sequence": $number,)
+				  . qq( "basis": "@{[ pick('on_hand', 'sellable') ]}", "items": [$items]}')));
+		}
+	},
+	backorder => {
+		weight => 2,
+		needs => ['shop.backorder_policies'],
+		setup => "INSERT INTO shop.skus (code, name) VALUES ('LATE', 'Late'); INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('LATE', 'backorder', 50)",
+		make => sub {
+			my ($self) = @_;
+			return movements($self->ref_of('m'), [ 'LATE', pick(@locations), 'receipt', 1 + int rand 20 ]) if rand() < 0.3;
+			return $self->place($self->ref_of('o'), { LATE => 1 + int rand 4, pick(@skus) => 1 }, '"channel": "web"', '"if_short": "refuse"');
+		}
+	},
+	kit => {
+		weight => 2,
+		needs => ['shop.bundle_items'],
+		setup => "INSERT INTO shop.skus (code, name, kind) VALUES ('KIT', 'Kit', 'bundle');"
+		  . " INSERT INTO shop.bundle_items (bundle, sku, quantity, price_share) VALUES ('KIT', 'S1', 1, 0.5), ('KIT', 'S2', 2, 0.5)",
+		make => sub {
+			my ($self) = @_;
+			return $self->place($self->ref_of('o'), { KIT => 1 + int rand 3, S1 => 1 }, '"channel": "web"', '"if_short": "' . pick('hold', 'refuse') . '"');
+		}
+	},
+	availability => {
+		weight => 0.5,
+		needs => ['oms.availability'],
+		make => sub { return "SELECT * FROM oms.availability('shop', ARRAY['@{[ join q(', '), @skus ]}'])" }
+	});
+
+# learn_shipping($admin): how workflow ship reads, and with a state more
+sub learn_shipping
+{
+	my ($admin) = @_;
+	my $without = $admin->value("SELECT definition FROM shop.workflows WHERE name = 'ship'");
+	my $with = $without =~ s/released -> picking -> packed;/released -> picking -> packed; released -> checked -> picking; checked -> shipped when order_unheld do issue; checked -> canceled do release; checked -> rejected do reroute;/r;
+	die "workflow ship is not as expected" if $with eq $without;
+	@shippings = ($without, $with);
+	return;
+}
+
+1;

@@ -1,0 +1,102 @@
+# What must hold in every snapshot of a store that is being soaked (Soak.pm).
+#
+# A glance is one statement about stock, asked again and again.  A recount is one
+# REPEATABLE READ transaction: the same, oms.verify_store, the log, and the facts
+# that the account of what was acknowledged is compared with.  Both return rows
+# (check, rule, what breaks it), or ('fact', what, value).
+#
+# What verify_store recounts, the glance recounts by queries of its own.
+
+package Snapshot;
+
+use strict;
+use warnings;
+
+# Snapshot->new($admin)
+sub new
+{
+	my ($class, $admin) = @_;
+	my $self = bless {}, $class;
+	$self->{holds} = $admin->value("SELECT to_regclass('shop.stock_holds')") ? 'SELECT sku, location, quantity FROM shop.stock_holds'
+	  : 'SELECT NULL::text, NULL::text, NULL::bigint WHERE false';
+	return $self;
+}
+
+# stock: what there is, what the ledger says, what fulfillments and holds have
+sub glance
+{
+	my ($self) = @_;
+	return <<END;
+WITH carried AS MATERIALIZED (
+	SELECT f.id, l.sku, f.location, f.stock_state, f.shipped_at IS NOT NULL AS has_left, sum(l.quantity) AS quantity
+	FROM shop.fulfillments f JOIN shop.fulfillment_lines l ON l.fulfillment_id = f.id WHERE l.tracked GROUP BY f.id, l.sku),
+moved AS MATERIALIZED (
+	SELECT *, CASE WHEN kind IN ('receipt', 'return', 'transfer_in', 'adjustment') THEN quantity
+		WHEN kind IN ('issue', 'damage', 'transfer_out') THEN -quantity WHEN kind IN ('quarantine', 'unquarantine') THEN 0
+		ELSE on_hand_change END AS does FROM shop.stock_movements),
+wanted AS (
+	SELECT sku, location, sum(quantity) AS reserved FROM
+		(SELECT sku, location, quantity FROM carried WHERE stock_state = 'reserved' UNION ALL $self->{holds}) r GROUP BY 1, 2),
+ledger AS (
+	SELECT sku, location, sum(does) AS on_hand, sum(unavailable_change) AS unavailable FROM moved GROUP BY 1, 2),
+handled AS (
+	SELECT entity_id, sku, sum(quantity) FILTER (WHERE kind = 'issue') AS issued, sum(quantity) FILTER (WHERE kind = 'return') AS returned
+	FROM moved WHERE entity = 'fulfillment' AND kind IN ('issue', 'return') GROUP BY 1, 2)
+SELECT 'snapshot', rule, format('%s at %s: %s', sku, location, detail) FROM (
+	SELECT 'reserved units are those of fulfillments and holds' AS rule, sku, location,
+		format('%s reserved, %s wanted', s.reserved, w.reserved) AS detail
+	FROM shop.stock s FULL JOIN wanted w USING (sku, location) WHERE coalesce(s.reserved, 0) <> coalesce(w.reserved, 0)
+	UNION ALL
+	SELECT 'no location has promised more than it has', sku, location, format('%s of %s, %s unavailable', reserved, on_hand, unavailable)
+	FROM shop.stock WHERE NOT (0 <= reserved AND reserved <= on_hand - unavailable AND unavailable >= 0)
+	UNION ALL
+	SELECT 'units on hand are what the ledger says', sku, location, format('%s, %s; %s, %s', s.on_hand, s.unavailable, l.on_hand, l.unavailable)
+	FROM shop.stock s FULL JOIN ledger l USING (sku, location)
+	WHERE (coalesce(s.on_hand, 0), coalesce(s.unavailable, 0)) IS DISTINCT FROM (coalesce(l.on_hand, 0), coalesce(l.unavailable, 0))
+	UNION ALL
+	SELECT 'the ledger has issued and taken back each fulfillment once', coalesce(c.sku, h.sku), c.location,
+		format('%s: %s carried, %s issued, %s returned', coalesce(c.id, h.entity_id), c.quantity, h.issued, h.returned)
+	FROM carried c FULL JOIN handled h ON h.entity_id = c.id AND h.sku = c.sku
+	WHERE CASE WHEN c.has_left THEN c.quantity ELSE 0 END <> coalesce(h.issued, 0)
+		OR CASE WHEN c.has_left AND c.stock_state = 'released' THEN c.quantity ELSE 0 END <> coalesce(h.returned, 0) OR c.id IS NULL
+	) broken LIMIT 5
+END
+}
+
+sub recount
+{
+	my ($self) = @_;
+	return 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ' . $self->glance . <<'END' . ';' . facts() . '; COMMIT';
+;
+SELECT 'verify_store', rule, violations::text FROM oms.verify_store('shop') WHERE violations > 0;
+SELECT 'log', 'each move begins where the one before ended', format('%s %s: from %s to %s after %s', entity, entity_id, from_status, to_status, before)
+FROM (SELECT *, lag(to_status) OVER (PARTITION BY entity_id ORDER BY id) AS before, row_number() OVER (PARTITION BY entity_id ORDER BY id) AS place
+	FROM shop.order_events WHERE event IN ('created', 'moved')) e
+WHERE (event = 'created') <> (place = 1) OR event = 'moved' AND from_status IS DISTINCT FROM before LIMIT 5;
+SELECT 'log', 'units that are canceled are logged once', format('%s: %s, %s in the log', l.id, l.canceled, e.canceled)
+FROM shop.order_lines l LEFT JOIN (SELECT entity_id, sum((detail ->> 'quantity')::bigint) AS canceled FROM shop.order_events
+	WHERE event = 'canceled_units' GROUP BY 1) e ON e.entity_id = l.id WHERE l.canceled <> coalesce(e.canceled, 0) LIMIT 5;
+SELECT 'log', 'each transaction of a payment is logged once', detail ->> 'transaction' FROM shop.order_events
+WHERE event = 'payment' GROUP BY 3 HAVING count(*) > 1 LIMIT 5;
+SELECT 'credit', 'no customer owes more than is allowed', c.code || ' ' || sum(greatest(o.total - o.credited - o.captured, 0))
+FROM shop.customers c JOIN shop.orders o ON o.customer_id = c.id WHERE o.credit_approved AND o.closed_at IS NULL
+AND NOT EXISTS (SELECT FROM shop.order_holds h WHERE h.order_id = o.id AND h.kind = 'credit')
+GROUP BY c.id HAVING sum(greatest(o.total - o.credited - o.captured, 0)) > c.credit_limit
+END
+}
+
+# facts: what is there of what was sent
+sub facts
+{
+	return <<'END';
+SELECT 'fact', 'order ' || o.external_ref, (SELECT string_agg(l.sku || ':' || l.quantity, ' ' ORDER BY l.sku) FROM shop.order_lines l
+	WHERE l.order_id = o.id AND l.parent_line_id IS NULL) FROM shop.orders o WHERE o.external_ref IS NOT NULL
+UNION ALL SELECT 'fact', concat_ws(' ', 'movement', external_ref, kind, sku, location), quantity::text FROM shop.stock_movements WHERE external_ref IS NOT NULL
+UNION ALL SELECT 'fact', concat_ws(' ', 'transaction', kind, outcome, gateway_ref), trim_scale(amount)::text FROM shop.payment_transactions
+	WHERE gateway_ref LIKE 'g%'
+UNION ALL SELECT 'fact', concat_ws(' ', 'moved', entity_id, to_status), '1' FROM shop.order_events
+	WHERE event = 'moved' AND to_status IN ('shipped', 'canceled', 'rejected', 'returned_to_sender')
+END
+}
+
+1;
