@@ -1,4 +1,4 @@
-# Ten sessions do everything at random, in transactions of all kinds, while
+# Eight sessions do everything at random, in transactions of all kinds, while
 # sessions are terminated and the server is killed; in every snapshot of it
 # everything adds up, and what was acknowledged is there.
 #

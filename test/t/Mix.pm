@@ -1,5 +1,5 @@
 # What the sessions of a soak do: a table of verbs, each an entry, drawn by
-# weight.
+# weight, half of them from a theme that changes.
 #
 # An entry makes a deed: a statement, or several that only go together, as
 #
@@ -23,6 +23,17 @@ my @skus = map { "S$_" } 0 .. 9;    # few, so that sessions meet
 my @locations = ('A' .. 'D');
 my @shippings;    # definitions of workflow ship, without and with a state more
 my %verbs;
+
+# verbs that want the same rows: all sessions are at them together now and then
+my @themes = (
+	[qw(draft line place_drafts delete_draft)],
+	[qw(place hold hold_again release_hold)],
+	[qw(place_in_steps cancel cancel_lines ship ship_and_cancel)],
+	[qw(split ship reject step cancel_lines)],
+	[qw(place reject movement movement_again transfer feed stock_hold stock_hold_ends)],
+	[qw(pay transaction transaction_again answer)],
+	[qw(credit settle)],
+	[qw(place step workflow)]);
 
 use constant CREDIT_LIMIT => 300;
 
@@ -72,7 +83,7 @@ INSERT INTO shop.skus (code, name, kind, tracked, default_method) VALUES ('CARE'
 END
 	for my $location (@locations)
 	{
-		Session::receive($admin, 'shop', $location, map { $_ => 60 } @skus);
+		Session::receive($admin, 'shop', $location, map { $_ => 25 } @skus);
 	}
 	for my $name (sort keys %verbs)
 	{
@@ -80,8 +91,16 @@ END
 		$self->{lacks}{$name} = 1 if grep { !$admin->value("SELECT coalesce(to_regproc('$_')::oid, to_regclass('$_')::oid)") } @{ $verb->{needs} // [] };
 		$admin->run($verb->{setup}) if $verb->{setup} && !$self->{lacks}{$name};
 	}
-	$self->{wheel} = [ map { ($_) x (10 * $verbs{$_}{weight}) } grep { !$self->{lacks}{$_} } sort keys %verbs ];
+	$self->{wheel} = $self->wheel(sort keys %verbs);
+	$self->{wheels} = [ map { $self->wheel(@$_) } @themes ];
 	return;
+}
+
+# wheel(@names): to draw them from, by weight
+sub wheel
+{
+	my ($self, @names) = @_;
+	return [ map { ($_) x (10 * $verbs{$_}{weight}) } grep { !$self->{lacks}{$_} } @names ];
 }
 
 # verbs(): the names of those that take part
@@ -92,11 +111,12 @@ sub verbs
 	return sort keys %names;
 }
 
-# draw(): one deed
+# draw(): one deed, every other one of what is the theme for a while
 sub draw
 {
 	my ($self) = @_;
-	my $name = pick(@{ $self->{wheel} });
+	$self->{theme} = pick(@{ $self->{wheels} }) if $self->{drawn}++ % 40 == 0;
+	my $name = pick(@{ rand() < 0.5 ? $self->{theme} : $self->{wheel} });
 	my $made = $verbs{$name}{make}->($self);
 	my %deed = ref $made ? %$made : (sql => $made);
 	@deed{qw(verb errors)} = ($name, $verbs{$name}{errors});
@@ -104,11 +124,12 @@ sub draw
 	return \%deed;
 }
 
-# a row's id, by chance among the youngest that fit
+# a row's id, by chance among the youngest that fit: often so few that sessions meet
 sub some
 {
 	my ($table, $condition) = @_;
-	return "(SELECT id FROM (SELECT id FROM shop.$table WHERE $condition ORDER BY id DESC LIMIT 30) r ORDER BY random() LIMIT 1)";
+	my $few = pick(3, 30);
+	return "(SELECT id FROM (SELECT id FROM shop.$table WHERE $condition ORDER BY id DESC LIMIT $few) r ORDER BY random() LIMIT 1)";
 }
 
 # what a cart holds: SKU => quantity
@@ -219,7 +240,7 @@ sub movements
 		}
 	},
 	line => {
-		weight => 1,
+		weight => 2,
 		make => sub {
 			return 'INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) SELECT id, '
 			  . "10 + @{[ int rand 1_000_000 ]}, '@{[ pick(@skus) ]}', 1, 3 FROM shop.orders WHERE id = "
@@ -227,7 +248,7 @@ sub movements
 		}
 	},
 	draft => {
-		weight => 1.5,
+		weight => 2,
 		make => sub {
 			return "WITH o AS (INSERT INTO shop.orders (channel, currency, if_short) VALUES ('market', 'EUR', 'hold') RETURNING id)"
 			  . ' INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price)'
@@ -235,7 +256,7 @@ sub movements
 		}
 	},
 	place_drafts => {
-		weight => 2,
+		weight => 3,
 		make => sub {
 			my $some = some('orders', "status = 'draft'");
 			return "UPDATE shop.orders SET status = 'placed' WHERE id IN ($some, $some)";
@@ -260,21 +281,24 @@ sub movements
 		}
 	},
 	hold => {
-		weight => 1.5,
+		weight => 2,
 		make => sub {
 			my $expires = pick('NULL', "clock_timestamp() + interval '0.3 s' * random()");
-			return "INSERT INTO shop.order_holds (order_id, kind, expires_at) SELECT id, 'fraud', $expires FROM shop.orders WHERE id = "
-			  . some('orders', "status IN ('draft', 'placed', 'confirmed')");
+			# with an id, so that it can be sent again
+			my ($self) = @_;
+			return $self->again(hold => "INSERT INTO shop.order_holds (id, order_id, kind, expires_at) SELECT md5('@{[ ++$self->{last} ]}' || n)::uuid, id, 'fraud', $expires"
+				  . " FROM shop.orders, generate_series(1, @{[ pick(1, 2) ]}) n WHERE id = " . some('orders', "status IN ('draft', 'placed', 'confirmed')") . ' ON CONFLICT DO NOTHING');
 		}
 	},
+	hold_again => { weight => 0.7, make => sub { return $_[0]->repeat('hold') // $verbs{hold}{make}->(@_) } },
 	release_hold => {
 		weight => 3,
 		make => sub {
-			my $some = some('order_holds', 'released_at IS NULL');
-			return "UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE id IN ($some, $some)";
+			my @some = map { some('order_holds', 'released_at IS NULL') } 1 .. pick(1, 2);
+			return 'UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE id IN (' . join(', ', @some) . ')';
 		}
 	},
-	tick => { weight => 0.7, make => sub { return "SELECT oms.tick('shop', @{[ pick(3, 1000) ]})" } },
+	tick => { weight => 0.3, make => sub { return "SELECT oms.tick('shop', @{[ pick(3, 1000) ]})" } },
 	notes => {
 		weight => 0.7,
 		make => sub {
@@ -306,6 +330,14 @@ sub movements
 			  . " WHEN 'picking' THEN 'packed' WHEN 'packed' THEN 'picking' WHEN 'shipped' THEN '@{[ pick('delivered', 'lost', 'returned_to_sender') ]}'"
 			  . " ELSE status END WHERE id = "
 			  . some('fulfillments', "status IN ('released', 'checked', 'picking', 'packed', 'shipped')");
+		}
+	},
+	# in one statement, of which either half is untrue after the other
+	ship_and_cancel => {
+		weight => 0.7,
+		make => sub {
+			my $ship = "UPDATE shop.fulfillments SET status = 'shipped' WHERE id = " . some('fulfillments', "status IN ('released', 'picking', 'packed')");
+			return "WITH f AS ($ship RETURNING order_id) UPDATE shop.orders SET status = 'canceled' WHERE id IN (SELECT order_id FROM f)";
 		}
 	},
 	send_back => {
@@ -343,7 +375,7 @@ sub movements
 			my %rows;
 			for (1 .. pick(1, 1, 1, 3))
 			{
-				my $quantity = $kind eq 'count' ? int rand 60 : 1 + int rand($kind eq 'receipt' ? 40 : 15);
+				my $quantity = $kind eq 'count' ? int rand 30 : 1 + int rand($kind eq 'receipt' ? 25 : 10);
 				my @place = (pick(@skus), pick(@locations));
 				$rows{"@place"} = [ @place, $kind, $quantity ];
 			}
@@ -395,7 +427,7 @@ sub movements
 		make => sub {
 			my ($self) = @_;
 			my @payments = @{ $self->{payments} } or return $verbs{pay}{make}->($self);
-			splice @payments, 0, @payments - 30 if @payments > 30;
+			splice @payments, 0, @payments - 10 if @payments > 10;
 			my $number = ++$self->{last};
 			return $self->transaction($payments[ $number % @payments ], $number,
 				pick(qw(authorize authorize capture capture sale void refund refund chargeback chargeback_reversal)),
@@ -430,8 +462,8 @@ sub movements
 			  if rand() < 0.3;
 			return "WITH p AS (INSERT INTO shop.payments (order_id, method, amount) SELECT id, 'wire', total FROM shop.orders WHERE id = "
 			  . some('orders', 'credit_approved AND closed_at IS NULL AND captured = 0')
-			  . ' RETURNING id, amount) INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount)'
-			  . " SELECT id, 'sale', 'succeeded', amount FROM p";
+			  . ' RETURNING id, amount) INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, gateway_ref)'
+			  . " SELECT id, 'sale', 'succeeded', amount, 'g@{[ ++$_[0]->{last} ]}' FROM p";
 		}
 	},
 
@@ -439,7 +471,7 @@ sub movements
 
 	# a state comes and goes, and rows are in it now and then
 	workflow => {
-		weight => 0.3,
+		weight => 0.6,
 		errors => qr/^22023$/,    # the state that is to go has gone
 		make => sub {
 			my ($without, $with) = @shippings;

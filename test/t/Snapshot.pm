@@ -59,6 +59,14 @@ SELECT 'snapshot', rule, format('%s at %s: %s', sku, location, detail) FROM (
 	FROM carried c FULL JOIN handled h ON h.entity_id = c.id AND h.sku = c.sku
 	WHERE CASE WHEN c.has_left THEN c.quantity ELSE 0 END <> coalesce(h.issued, 0)
 		OR CASE WHEN c.has_left AND c.stock_state = 'released' THEN c.quantity ELSE 0 END <> coalesce(h.returned, 0) OR c.id IS NULL
+	UNION ALL
+	SELECT 'no order waits that may go on', o.number, o.status, format('%s held', o.open_holds) FROM shop.orders o
+	WHERE o.open_holds = 0 AND o.status = 'placed'
+		AND (NOT o.payment_required OR o.credit_approved OR o.authorized + o.captured >= o.total - o.credited)
+	UNION ALL
+	SELECT 'no fulfillment waits that may go on', f.number, f.status, f.location
+	FROM shop.fulfillments f JOIN shop.orders o ON o.id = f.order_id
+	WHERE f.status = 'open' AND o.confirmed_at IS NOT NULL AND o.open_holds = 0 AND o.units_short + o.units_backordered = 0
 	) broken LIMIT 5
 END
 }
@@ -78,6 +86,7 @@ FROM shop.order_lines l LEFT JOIN (SELECT entity_id, sum((detail ->> 'quantity')
 	WHERE event = 'canceled_units' GROUP BY 1) e ON e.entity_id = l.id WHERE l.canceled <> coalesce(e.canceled, 0) LIMIT 5;
 SELECT 'log', 'each transaction of a payment is logged once', detail ->> 'transaction' FROM shop.order_events
 WHERE event = 'payment' GROUP BY 3 HAVING count(*) > 1 LIMIT 5;
+SELECT 'account', 'each transaction of a payment is known by a reference', id::text FROM shop.payment_transactions WHERE gateway_ref IS NULL LIMIT 5;
 SELECT 'credit', 'no customer owes more than is allowed', c.code || ' ' || sum(greatest(o.total - o.credited - o.captured, 0))
 FROM shop.customers c JOIN shop.orders o ON o.customer_id = c.id WHERE o.credit_approved AND o.closed_at IS NULL
 AND NOT EXISTS (SELECT FROM shop.order_holds h WHERE h.order_id = o.id AND h.kind = 'credit')

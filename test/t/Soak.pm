@@ -22,8 +22,8 @@ use Snapshot;
 use Time::HiRes qw(time);
 
 use constant {
-	SESSIONS => 10,
-	PATIENCE => 40,    # seconds: a statement that takes longer is stuck
+	SESSIONS => 8,
+	PATIENCE => 30,    # seconds: a statement that takes longer is stuck
 	ROUND => 4,    # seconds, about
 	OFTEN => 0.1,    # seconds between snapshots, at least
 	DEEP => 1.5    # seconds between those that recount everything, at least
@@ -313,7 +313,7 @@ sub terminate_somebody
 	return if $hand->{busy} || !$self->{terminates} || time < $self->{terminate_at};
 	my @busy = grep { $_->{busy} && !$_->{gone} } @{ $self->{workers} };
 	return unless @busy;
-	$self->{terminate_at} = time + 0.5 + rand 1;
+	$self->{terminate_at} = time + 1 + rand 2;
 	$self->{terminated}++;
 	$hand->{since} = time;
 	$hand->{then} = sub { };
@@ -494,11 +494,14 @@ sub parent_of
 	return $line =~ /^\d+ \(.*\) \S (\d+)/s ? $1 : -1;
 }
 
-# idle(): the verbs that have not succeeded yet
+# idle(): the verbs that have not been answered yet, but for 40001
 sub idle
 {
 	my ($self) = @_;
-	return grep { !$self->{done}{$_}{done} } $self->{mix}->verbs;
+	return grep {
+		my $answers = $self->{done}{$_} // {};
+		!grep { $_ ne '40001' } keys %$answers
+	} $self->{mix}->verbs;
 }
 
 # run($seconds): rounds until then, or until something is wrong; at least three, so
@@ -513,7 +516,9 @@ sub run
 	{
 		$self->{pairs} = $round % 3 == 0;
 		$self->{terminates} = $round % 3 != 1;
-		$self->round($seconds < 3 * ROUND ? $seconds / 3 : ROUND, $round % 3 == 2 ? ('kill the server', 'kill a session')[ $round % 2 ] : 'quiet');
+		# sessions are slow after a crash, since all they had planned is gone
+		my $end = $round % 12 == 2 ? 'kill the server' : $round % 12 == 8 ? 'kill a session' : 'quiet';
+		$self->round($seconds < 3 * ROUND ? $seconds / 3 : ROUND, $end);
 	}
 	$self->disconnect;
 	return $self->{fault};
