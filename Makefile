@@ -17,6 +17,8 @@
 #   make sqlsmith        made-up statements against a store (SECONDS=60)
 #   make soak            every kind of statement from many sessions, crashes, and a
 #                        watch over all that must add up (SECONDS=300 SEED=n)
+#   make soak-selftest   whether soak finds the bugs in test/mutants, each built
+#                        in turn: in about half an hour
 #   make installcheck    the same tests against the server PGHOST/PGPORT name
 #   make pictures        draw the workflows in docs/pictures anew (Graphviz)
 #   make indent          format the C sources
@@ -220,7 +222,7 @@ endif
 check: private SHELL := /bin/true
 check: run-check
 
-.PHONY: check run-check asan valgrind coverage demo bench fuzz sqlsmith soak pictures indent
+.PHONY: check run-check asan valgrind coverage demo bench fuzz sqlsmith soak soak-selftest pictures indent
 run-check:
 	@sh test/check $(PARTS)
 
@@ -241,6 +243,9 @@ sqlsmith:
 
 soak:
 	@sh test/soak $(or $(SECONDS),300) $(SEED)
+
+soak-selftest:
+	@sh test/soak_selftest $(MUTANTS)
 
 pictures:
 	@sh test/pictures

@@ -111,12 +111,14 @@ sub verbs
 	return sort keys %names;
 }
 
-# draw(): one deed, every other one of what is the theme for a while
+# draw(): one deed, often such as the last, which another session does now; else every
+# other one of what is the theme for a while
 sub draw
 {
 	my ($self) = @_;
 	$self->{theme} = pick(@{ $self->{wheels} }) if $self->{drawn}++ % 40 == 0;
-	my $name = pick(@{ rand() < 0.5 ? $self->{theme} : $self->{wheel} });
+	my $name = $self->{name} && rand() < 0.35 ? $self->{name} : pick(@{ rand() < 0.5 ? $self->{theme} : $self->{wheel} });
+	$self->{name} = $name;
 	my $made = $verbs{$name}{make}->($self);
 	my %deed = ref $made ? %$made : (sql => $made);
 	@deed{qw(verb errors)} = ($name, $verbs{$name}{errors});
@@ -128,7 +130,7 @@ sub draw
 sub some
 {
 	my ($table, $condition) = @_;
-	my $few = pick(3, 30);
+	my $few = pick(2, 4, 30);
 	return "(SELECT id FROM (SELECT id FROM shop.$table WHERE $condition ORDER BY id DESC LIMIT $few) r ORDER BY random() LIMIT 1)";
 }
 

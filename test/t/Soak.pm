@@ -66,6 +66,12 @@ sub fault
 
 # A job is a transaction under way: steps that are still to be sent, each with the
 # deed it is of, and the deeds that it has done so far.
+sub steps
+{
+	my ($deed) = @_;
+	return map { { sql => $_, deed => $deed } } @{ $deed->{sql} };
+}
+
 sub job
 {
 	my ($self) = @_;
@@ -73,7 +79,7 @@ sub job
 	my $single = @{ $deed->{sql} } == 1;
 	my $chance = rand;
 	my $begin = 'BEGIN ISOLATION LEVEL ' . pick(('READ COMMITTED') x 3, 'REPEATABLE READ', 'SERIALIZABLE');
-	my @steps = map { { sql => $_, deed => $deed } } @{ $deed->{sql} };
+	my @steps = steps($deed);
 	my $job = { deeds => [], end => 'COMMIT' };
 
 	if ($single && $chance < 0.25)
@@ -93,10 +99,8 @@ sub job
 	{
 		# who waits for a row of it goes on waiting for the whole transaction, so
 		# only in pairs does another deed follow
-		my $undone = $self->{mix}->draw;
-		@steps = () if !$self->{pairs};
-		unshift @steps, { sql => 'SAVEPOINT s' }, (map { { sql => $_, deed => $undone, undone => 1 } } @{ $undone->{sql} }),
-		  { sql => 'ROLLBACK TO SAVEPOINT s', undoes => 1 };
+		@steps = ({ sql => 'SAVEPOINT s' }, (map { { %$_, undone => 1 } } @steps), { sql => 'ROLLBACK TO SAVEPOINT s', undoes => 1 });
+		push @steps, steps($self->{mix}->draw) if $self->{pairs};
 	}
 	elsif ($chance < 0.52)
 	{
@@ -104,8 +108,7 @@ sub job
 	}
 	elsif ($self->{pairs} && $chance < 0.8)
 	{
-		my $other = $self->{mix}->draw;
-		push @steps, { sql => 'SAVEPOINT s' }, (map { { sql => $_, deed => $other } } @{ $other->{sql} }), { sql => 'RELEASE SAVEPOINT s' };
+		push @steps, { sql => 'SAVEPOINT s' }, steps($self->{mix}->draw), { sql => 'RELEASE SAVEPOINT s' };
 	}
 	unshift @steps, { sql => $begin } if $job->{end};
 	push @steps, { sql => $job->{end}, ends => 1 } if $job->{end};
@@ -158,7 +161,7 @@ sub end_job
 sub is_promised
 {
 	my ($self, $state, $message, $deed) = @_;
-	return 1 if $state =~ /^(40001|OM0(0[1-9]|1[0-2]))$/;
+	return 1 if $state =~ /^(40001|OM00[1-4]|OM006|OM009|OM01[12])$/;
 	return 1 if $state eq '40P01' && $self->{pairs};
 	return 1 if $deed && $deed->{errors} && $state =~ $deed->{errors};
 	# of a draft that was deleted
