@@ -27,7 +27,7 @@ my %verbs;
 # verbs that want the same rows: all sessions are at them together now and then
 my @themes = (
 	[qw(draft line place_drafts delete_draft)],
-	[qw(place hold hold_again release_hold)],
+	[qw(place hold hold_again release_hold lock)],
 	[qw(place_in_steps cancel cancel_lines ship ship_and_cancel)],
 	[qw(split ship reject step cancel_lines)],
 	[qw(place reject movement movement_again transfer feed stock_hold stock_hold_ends)],
@@ -92,6 +92,7 @@ END
 		$admin->run($verb->{setup}) if $verb->{setup} && !$self->{lacks}{$name};
 	}
 	$self->{wheel} = $self->wheel(sort keys %verbs);
+	$self->{deck} = [ sort { rand() <=> 0.5 } $self->verbs ];
 	$self->{wheels} = [ map { $self->wheel(@$_) } @themes ];
 	return;
 }
@@ -117,7 +118,9 @@ sub draw
 {
 	my ($self) = @_;
 	$self->{theme} = pick(@{ $self->{wheels} }) if $self->{drawn}++ % 40 == 0;
-	my $name = $self->{name} && rand() < 0.35 ? $self->{name} : pick(@{ rand() < 0.5 ? $self->{theme} : $self->{wheel} });
+	# each once at first: the rare ones are not left to chance
+	my $rare = @{ $self->{deck} } && rand() < 0.3 ? pop @{ $self->{deck} } : undef;
+	my $name = $rare // ($self->{name} && rand() < 0.35 ? $self->{name} : pick(@{ rand() < 0.5 ? $self->{theme} : $self->{wheel} }));
 	$self->{name} = $name;
 	my $made = $verbs{$name}{make}->($self);
 	my %deed = ref $made ? %$made : (sql => $made);
@@ -306,6 +309,14 @@ sub movements
 		make => sub {
 			return "UPDATE shop.fulfillments SET carrier = 'x' WHERE id = " . some('fulfillments', 'true') if rand() < 0.5;
 			return "UPDATE shop.order_lines SET description = 'x' WHERE order_id = " . some('orders', 'true');
+		}
+	},
+	# as an application does that reads before it writes
+	lock => {
+		weight => 1,
+		make => sub {
+			my ($table, $condition) = @{ pick([ 'fulfillments', "status = 'open'" ], [ 'fulfillments', "status = 'open'" ], [ 'orders', 'open_holds > 0' ]) };
+			return "SELECT status FROM shop.$table WHERE id = " . some($table, $condition) . ' FOR UPDATE';
 		}
 	},
 	ask => {

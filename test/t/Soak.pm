@@ -80,7 +80,8 @@ sub job
 	my $chance = rand;
 	my $begin = 'BEGIN ISOLATION LEVEL ' . pick(('READ COMMITTED') x 3, 'REPEATABLE READ', 'SERIALIZABLE');
 	my @steps = steps($deed);
-	my $job = { deeds => [], end => 'COMMIT' };
+	# now and then an application thinks before it commits, and others wait
+	my $job = { deeds => [], end => 'COMMIT', pause => rand() < 0.06 ? rand 0.25 : 0 };
 
 	if ($single && $chance < 0.25)
 	{
@@ -193,12 +194,13 @@ sub answered
 		$self->{done}{$name}{done}++;
 		$job->{deeds}[-1]{rows} = $result->{rows} unless $step->{undone};
 	}
+	$worker->{ready} = time + $job->{pause} if @{ $job->{steps} } == 1;
 	return if @{ $job->{steps} };
 
 	delete $worker->{job};
 	if ($job->{gid})
 	{
-		push @{ $self->{prepared} }, { job => $job, due => time + rand 0.05 };
+		push @{ $self->{prepared} }, { job => $job, due => time + rand 0.15 };
 		return;
 	}
 	# a COMMIT that answers ROLLBACK is none
@@ -401,7 +403,7 @@ sub round
 		for my $worker (@{ $self->{workers} })
 		{
 			$worker = $self->worker if $worker->{gone};
-			next if $worker->{busy};
+			next if $worker->{busy} || ($worker->{ready} // 0) > time;
 			$worker->{job} //= $self->job;
 			$self->go_on($worker);
 		}
