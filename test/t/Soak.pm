@@ -25,6 +25,7 @@ use constant {
 	SESSIONS => 8,
 	PATIENCE => 30,    # seconds: a statement that takes longer is stuck
 	ROUND => 4,    # seconds, about
+	STORE => 600,    # seconds that a store is used for
 	OFTEN => 0.1,    # seconds between snapshots, at least
 	DEEP => 1.5    # seconds between those that recount everything, at least
 };
@@ -39,19 +40,41 @@ sub new
 {
 	my ($class, $node) = @_;
 	my $self = bless {
-		node => $node, mix => Mix->new, workers => [], prepared => [], last_gid => 0, done => {}, begun => time, crashes => 0,
-		terminated => 0, snapshots => 0, recounts => 0,
-		sent => {},    # fact => how many deeds that may have done it
-		value => {},    # fact => value
-		acknowledged => {}    # fact => 1
+		node => $node, workers => [], prepared => [], last_gid => 0, done => {}, begun => time, crashes => 0,
+		terminated => 0, snapshots => 0, recounts => 0, orders => 0
 	}, $class;
 	my $admin = Session->new($node);
 	$admin->run('CREATE EXTENSION oms');
+	$self->open_store($admin);
+	$admin->close;
+	return $self;
+}
+
+# open_store($admin): and an account of it
+sub open_store
+{
+	my ($self, $admin) = @_;
+	$self->{mix} = Mix->new;
 	$self->{mix}->set_up($admin);
 	Mix::learn_shipping($admin);
 	$self->{snapshot} = Snapshot->new($admin);
+	$self->{sent} = {};    # fact => how many deeds that may have done it
+	$self->{value} = {};    # fact => value
+	$self->{acknowledged} = {};    # fact => 1
+	$self->{store_until} = time + STORE;
+	return;
+}
+
+# renew(): the more there is, the longer it takes to recount
+sub renew
+{
+	my ($self) = @_;
+	$self->disconnect;
+	my $admin = Session->new($self->{node});
+	$admin->run('DROP SCHEMA shop CASCADE');
+	$self->open_store($admin);
 	$admin->close;
-	return $self;
+	return;
 }
 
 # fault($what): the first thing that is wrong ends the run
@@ -154,6 +177,7 @@ sub end_job
 			$self->{sent}{$_}++;
 		}
 		$self->{acknowledged}{$_} = 1 for keys %$facts, keys %more;
+		$self->{orders} += grep { /^order/ } keys %$facts;
 	}
 	return;
 }
@@ -519,6 +543,7 @@ sub run
 	$self->{begun} = time;
 	for (my $round = 1; !$self->{fault} && ($round <= 3 || time < $until || $self->idle && time < $until + 60); $round++)
 	{
+		$self->renew if time > $self->{store_until};
 		$self->{pairs} = $round % 3 == 0;
 		$self->{terminates} = $round % 3 != 1;
 		# sessions are slow after a crash, since all they had planned is gone
