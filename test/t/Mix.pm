@@ -43,7 +43,7 @@ sub pick { return $_[ int rand @_ ] }
 sub new
 {
 	my ($class) = @_;
-	return bless { last => 0, recent => {}, numbers => {}, payments => [], holds => [] }, $class;
+	return bless { last => 0, recent => {}, numbers => {}, payments => [], holds => [], next => [] }, $class;
 }
 
 # how such deeds are told apart
@@ -60,6 +60,8 @@ sub again
 	my $recent = $self->{recent}{$name} //= [];
 	push @$recent, $deed;
 	shift @$recent if @$recent > 30;
+	# the next session that is free does the same
+	push @{ $self->{next} }, deed($name, $deed) if rand() < 0.15;
 	return $deed;
 }
 
@@ -117,12 +119,19 @@ sub verbs
 sub draw
 {
 	my ($self) = @_;
+	return shift @{ $self->{next} } if @{ $self->{next} };
 	$self->{theme} = pick(@{ $self->{wheels} }) if $self->{drawn}++ % 40 == 0;
 	# each once at first: the rare ones are not left to chance
 	my $rare = @{ $self->{deck} } && rand() < 0.3 ? pop @{ $self->{deck} } : undef;
 	my $name = $rare // ($self->{name} && rand() < 0.35 ? $self->{name} : pick(@{ rand() < 0.5 ? $self->{theme} : $self->{wheel} }));
 	$self->{name} = $name;
-	my $made = $verbs{$name}{make}->($self);
+	return deed($name, $verbs{$name}{make}->($self));
+}
+
+# deed($name, $made): what a verb has made, with its name
+sub deed
+{
+	my ($name, $made) = @_;
 	my %deed = ref $made ? %$made : (sql => $made);
 	@deed{qw(verb errors)} = ($name, $verbs{$name}{errors});
 	$deed{sql} = [ $deed{sql} ] unless ref $deed{sql};
@@ -135,6 +144,15 @@ sub some
 	my ($table, $condition) = @_;
 	my $few = pick(2, 4, 30);
 	return "(SELECT id FROM (SELECT id FROM shop.$table WHERE $condition ORDER BY id DESC LIMIT $few) r ORDER BY random() LIMIT 1)";
+}
+
+# one or two rows as s, locked in their order, since an UPDATE of two may find them in
+# any and then deadlock
+sub several
+{
+	my ($table, $condition) = @_;
+	my $some = join ', ', map { some($table, $condition) } 1 .. pick(1, 2);
+	return "WITH s AS (SELECT id FROM shop.$table WHERE id IN ($some) ORDER BY id FOR NO KEY UPDATE) ";
 }
 
 # what a cart holds: SKU => quantity
@@ -263,8 +281,7 @@ sub movements
 	place_drafts => {
 		weight => 3,
 		make => sub {
-			my $some = some('orders', "status = 'draft'");
-			return "UPDATE shop.orders SET status = 'placed' WHERE id IN ($some, $some)";
+			return several('orders', "status = 'draft'") . "UPDATE shop.orders SET status = 'placed' WHERE id IN (SELECT id FROM s)";
 		}
 	},
 	delete_draft => { weight => 0.3, make => sub { return 'DELETE FROM shop.orders WHERE id = ' . some('orders', "status = 'draft' AND external_ref IS NULL") } },
@@ -296,11 +313,31 @@ sub movements
 		}
 	},
 	hold_again => { weight => 0.7, make => sub { return $_[0]->repeat('hold') // $verbs{hold}{make}->(@_) } },
+	# once an order is there, two sessions turn to it at the same time
+	meet => {
+		weight => 2,
+		make => sub {
+			my ($self) = @_;
+			my $ref = $self->ref_of('o');
+			my @kinds = pick(0, 1) ? ('manual', 'fraud') : ('manual');
+			my $deed = $self->place($ref, { basket() }, '"channel": "web"', '"if_short": "refuse"',
+				'"holds": [' . join(', ', map { qq({"kind": "$_"}) } @kinds) . ']');
+			my $learn = $deed->{learn};
+			my $order = "(SELECT id FROM shop.orders WHERE external_ref = '$ref')";
+			my @meeting = map { "UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE kind = '$_' AND order_id = $order" } @kinds;
+			unshift @meeting, "SELECT id FROM shop.fulfillments WHERE id = (SELECT id FROM shop.fulfillments WHERE order_id = $order LIMIT 1) FOR UPDATE" if @kinds == 1;
+			$deed->{learn} = sub {
+				my @facts = $learn->(@_);
+				push @{ $self->{next} }, map { deed('release_hold', $_) } @meeting;
+				return @facts;
+			};
+			return $deed;
+		}
+	},
 	release_hold => {
 		weight => 3,
 		make => sub {
-			my @some = map { some('order_holds', 'released_at IS NULL') } 1 .. pick(1, 2);
-			return 'UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE id IN (' . join(', ', @some) . ')';
+			return several('order_holds', 'released_at IS NULL') . 'UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE id IN (SELECT id FROM s)';
 		}
 	},
 	tick => { weight => 0.3, make => sub { return "SELECT oms.tick('shop', @{[ pick(3, 1000) ]})" } },
