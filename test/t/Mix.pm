@@ -146,13 +146,11 @@ sub some
 	return "(SELECT id FROM (SELECT id FROM shop.$table WHERE $condition ORDER BY id DESC LIMIT $few) r ORDER BY random() LIMIT 1)";
 }
 
-# one or two rows as s, locked in their order, since an UPDATE of two may find them in
-# any and then deadlock
+# one or two ids
 sub several
 {
 	my ($table, $condition) = @_;
-	my $some = join ', ', map { some($table, $condition) } 1 .. pick(1, 2);
-	return "WITH s AS (SELECT id FROM shop.$table WHERE id IN ($some) ORDER BY id FOR NO KEY UPDATE) ";
+	return '(' . join(', ', map { some($table, $condition) } 1 .. pick(1, 2)) . ')';
 }
 
 # what a cart holds: SKU => quantity
@@ -281,7 +279,7 @@ sub movements
 	place_drafts => {
 		weight => 3,
 		make => sub {
-			return several('orders', "status = 'draft'") . "UPDATE shop.orders SET status = 'placed' WHERE id IN (SELECT id FROM s)";
+			return "UPDATE shop.orders SET status = 'placed' WHERE id IN " . several('orders', "status = 'draft'");
 		}
 	},
 	delete_draft => { weight => 0.3, make => sub { return 'DELETE FROM shop.orders WHERE id = ' . some('orders', "status = 'draft' AND external_ref IS NULL") } },
@@ -337,7 +335,7 @@ sub movements
 	release_hold => {
 		weight => 3,
 		make => sub {
-			return several('order_holds', 'released_at IS NULL') . 'UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE id IN (SELECT id FROM s)';
+			return 'UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE id IN ' . several('order_holds', 'released_at IS NULL');
 		}
 	},
 	tick => { weight => 0.3, make => sub { return "SELECT oms.tick('shop', @{[ pick(3, 1000) ]})" } },
