@@ -116,6 +116,14 @@ OBJS = $(patsubst %,src/%.o, \
 	next_moves \
 	policies \
 	tick \
+	split_model \
+	split_value \
+	split_flow \
+	split_bound \
+	split_count \
+	split_search \
+	split \
+	solve_split \
 	enforce \
 	verify \
 	repair \
@@ -127,6 +135,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	uuid7 \
 	workflow \
 	lint \
+	split \
 	lifecycle \
 	reference \
 	stock \

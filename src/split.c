@@ -1,0 +1,185 @@
+/*
+ * split.c
+ *	  The kernel that splits orders: which location ships what.
+ *
+ * Reached from oms.solve_split (solve_split.c), and by whatever sources units.
+ * A problem becomes a model (split_model.c), in which a search (split_search.c)
+ * looks for the set of locations that is best to open; what a set costs is
+ * computed in split_value.c and split_flow.c, and how much better anything could
+ * be in split_bound.c and split_count.c.
+ *
+ * Where the number of shipments comes first, the search runs twice: once for
+ * the fewest units left and the fewest locations, where these are all that
+ * costs; then for the least cost with as many.
+ */
+#include "split_parts.h"
+
+static void search_costs(const SplitProblem *problem, const int64 *penalty, int max_open, int node_limit,
+						 const uint8 *known, SplitPlan *plan, uint8 *open);
+static void write_plan(const SplitProblem *problem, const Model *m, const Search *s, SplitPlan *plan);
+static void by_shipments(const SplitProblem *problem, SplitPlan *plan);
+
+/*
+ * oms_split_solve finds the best plan.  The problem has been checked.
+ */
+void
+oms_split_solve(const SplitProblem *problem, SplitPlan *plan)
+{
+	memset(plan, 0, sizeof(SplitPlan));
+	if (problem->by_shipments)
+		by_shipments(problem, plan);
+	else
+		search_costs(problem, problem->penalty, problem->max_shipments, problem->node_limit, NULL, plan, NULL);
+}
+
+/*
+ * begin_with offers a set that is known, of the problem's locations.
+ */
+static void
+begin_with(Search *s, const uint8 *known)
+{
+	const Model *m = s->m;
+
+	for (int j = 0; j < m->nlocations; j++)
+		s->set[j] = known[m->given[j]];
+	oms_split_improve(s, s->set);
+}
+
+/*
+ * search_costs finds the plan that costs least.  known: a set of locations to
+ * begin with, or NULL; open: out, those of the plan, or NULL.
+ */
+static void
+search_costs(const SplitProblem *problem, const int64 *penalty, int max_open, int node_limit,
+			 const uint8 *known, SplitPlan *plan, uint8 *open)
+{
+	Model	   *m = oms_split_model(problem, penalty, open != NULL, max_open);
+	Search	   *s = oms_split_search(m, node_limit);
+
+	if (known)
+		begin_with(s, known);
+	oms_split_run(s);
+	plan->nodes += s->nodes;
+	plan->objective = s->best / m->unit;
+	plan->bound = s->bound <= 0 ? 0 : (s->bound - 1) / m->unit + 1;
+	plan->proven = plan->bound >= plan->objective;
+	if (open)
+	{
+		for (int j = 0; j < m->nlocations; j++)
+			open[m->given[j]] = s->best_open[j];
+	}
+	write_plan(problem, m, s, plan);
+}
+
+/*
+ * add_flow adds units to the plan.
+ */
+static void
+add_flow(SplitPlan *plan, const Model *m, int line, int location, int64 quantity)
+{
+	SplitFlow  *flow = &plan->flows[plan->nflows++];
+
+	flow->line = line;
+	flow->location = m->given[location];
+	flow->quantity = quantity;
+}
+
+static int
+compare_flows(const void *a, const void *b)
+{
+	const SplitFlow *left = a;
+	const SplitFlow *right = b;
+
+	if (left->location != right->location)
+		return left->location - right->location;
+	return left->line - right->line;
+}
+
+/*
+ * write_plan says what the best set of locations ships.
+ */
+static void
+write_plan(const SplitProblem *problem, const Model *m, const Search *s, SplitPlan *plan)
+{
+	int64		wanted = 0;
+	int64		shipped = 0;
+
+	plan->flows = palloc((m->narcs + 1) * sizeof(SplitFlow));
+	plan->nflows = 0;
+	if (m->is_limited)
+	{
+		int64	   *flows = palloc((m->narcs + 1) * sizeof(int64));
+
+		(void) oms_split_flow(s->flow, m, s->best_open, NULL, flows);
+		for (int j = 0; j < m->nlocations; j++)
+		{
+			for (int a = m->location_arcs[j]; a < m->location_arcs[j + 1]; a++)
+			{
+				if (flows[a] > 0)
+					add_flow(plan, m, m->by_location[a].other, j, flows[a]);
+			}
+		}
+		pfree(flows);
+	}
+	for (int i = 0; i < m->nlines; i++)
+	{
+		int64		left = m->wanted[i];
+
+		for (int a = m->line_arcs[i]; !m->is_limited && a < m->line_arcs[i + 1] && left > 0; a++)
+		{
+			const Arc  *arc = &m->by_line[a];
+
+			if (!s->best_open[arc->other])
+				continue;
+			add_flow(plan, m, i, arc->other, Min(left, arc->units));
+			left -= Min(left, arc->units);
+		}
+		wanted += m->wanted[i];
+	}
+	qsort(plan->flows, plan->nflows, sizeof(SplitFlow), compare_flows);
+	plan->shipments = 0;
+	for (int i = 0; i < plan->nflows; i++)
+	{
+		shipped += plan->flows[i].quantity;
+		plan->shipments += i == 0 || plan->flows[i].location != plan->flows[i - 1].location;
+	}
+	if (m->forced >= 0)
+	{
+		bool		ships = false;
+
+		for (int i = 0; i < plan->nflows; i++)
+			ships |= plan->flows[i].location == problem->forced;
+		plan->shipments += !ships;
+	}
+	plan->unfilled = wanted - shipped;
+}
+
+/*
+ * by_shipments finds the plan that leaves fewest units, then ships from fewest
+ * locations, then costs least.
+ */
+static void
+by_shipments(const SplitProblem *problem, SplitPlan *plan)
+{
+	int64	   *penalty = palloc((problem->nlines + 1) * sizeof(int64));
+	uint8	   *open = palloc0(problem->nlocations + 1);
+	SplitPlan	fewest = {0};
+	int64		dearest;
+	int64		left;
+
+	for (int i = 0; i < problem->nlines; i++)
+		penalty[i] = problem->nlocations + 1;
+	search_costs(problem, penalty, problem->max_shipments, problem->node_limit, NULL, &fewest, open);
+	left = fewest.unfilled * (problem->nlocations + 1);
+
+	dearest = oms_split_dearest(problem, fewest.shipments);
+	for (int i = 0; i < problem->nlines; i++)
+		penalty[i] = dearest;
+	search_costs(problem, penalty, Max(1, fewest.shipments), problem->node_limit, open, plan, NULL);
+	plan->objective -= plan->unfilled * dearest;
+	plan->nodes += fewest.nodes;
+	plan->proven &= fewest.proven;
+	plan->bound = fewest.proven ? plan->shipments : Max(0, fewest.bound - left);
+	pfree(penalty);
+	pfree(open);
+}
