@@ -116,6 +116,7 @@ OBJS = $(patsubst %,src/%.o, \
 	next_moves \
 	policies \
 	tick \
+	split_check \
 	split_model \
 	split_value \
 	split_flow \

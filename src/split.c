@@ -16,7 +16,7 @@
 
 static void search_costs(const SplitProblem *problem, const int64 *penalty, int max_open, int node_limit,
 						 const uint8 *known, SplitPlan *plan, uint8 *open);
-static void write_plan(const SplitProblem *problem, const Model *m, const Search *s, SplitPlan *plan);
+static void write_plan(const Model *m, const Search *s, SplitPlan *plan, uint8 *ships);
 static void by_shipments(const SplitProblem *problem, SplitPlan *plan);
 
 /*
@@ -55,33 +55,75 @@ search_costs(const SplitProblem *problem, const int64 *penalty, int max_open, in
 {
 	Model	   *m = oms_split_model(problem, penalty, open != NULL, max_open);
 	Search	   *s = oms_split_search(m, node_limit);
+	uint8	   *ships = palloc0(m->nlocations + 1);
 
 	if (known)
 		begin_with(s, known);
 	oms_split_run(s);
 	plan->nodes += s->nodes;
-	plan->objective = s->best / m->unit;
+	write_plan(m, s, plan, ships);
 	plan->bound = s->bound <= 0 ? 0 : (s->bound - 1) / m->unit + 1;
 	plan->proven = plan->bound >= plan->objective;
-	if (open)
-	{
-		for (int j = 0; j < m->nlocations; j++)
-			open[m->given[j]] = s->best_open[j];
-	}
-	write_plan(problem, m, s, plan);
+	for (int j = 0; open && j < m->nlocations; j++)
+		open[m->given[j]] = ships[j];
 }
 
 /*
- * add_flow adds units to the plan.
+ * add_flow adds units to the plan.  Returns what they cost less than not being
+ * shipped.
  */
-static void
-add_flow(SplitPlan *plan, const Model *m, int line, int location, int64 quantity)
+static int64
+add_flow(SplitPlan *plan, const Model *m, int line, int location, int64 quantity, int64 cost, uint8 *ships)
 {
 	SplitFlow  *flow = &plan->flows[plan->nflows++];
 
 	flow->line = line;
 	flow->location = m->given[location];
 	flow->quantity = quantity;
+	plan->unfilled -= quantity;
+	ships[location] = 1;
+	return quantity * (m->penalty[line] - cost);
+}
+
+/*
+ * add_flows adds what the open locations ship.  Returns what that saves.
+ */
+static int64
+add_flows(SplitPlan *plan, const Model *m, const Search *s, uint8 *ships)
+{
+	int64		saved = 0;
+
+	if (m->is_limited)
+	{
+		int64	   *flows = palloc((m->narcs + 1) * sizeof(int64));
+
+		(void) oms_split_flow(s->flow, m, s->best_open, NULL, flows);
+		for (int j = 0; j < m->nlocations; j++)
+		{
+			for (int a = m->location_arcs[j]; a < m->location_arcs[j + 1]; a++)
+			{
+				if (flows[a] > 0)
+					saved += add_flow(plan, m, m->by_location[a].other, j, flows[a], m->by_location[a].cost, ships);
+			}
+		}
+		pfree(flows);
+		return saved;
+	}
+	for (int i = 0; i < m->nlines; i++)
+	{
+		int64		left = m->wanted[i];
+
+		for (int a = m->line_arcs[i]; a < m->line_arcs[i + 1] && left > 0; a++)
+		{
+			const Arc  *arc = &m->by_line[a];
+
+			if (!s->best_open[arc->other])
+				continue;
+			saved += add_flow(plan, m, i, arc->other, Min(left, arc->units), arc->cost, ships);
+			left -= Min(left, arc->units);
+		}
+	}
+	return saved;
 }
 
 static int
@@ -96,62 +138,36 @@ compare_flows(const void *a, const void *b)
 }
 
 /*
- * write_plan says what the best set of locations ships.
+ * write_plan says what the best set of locations ships and costs, and marks those
+ * that ship.  The rest is not in the plan: the search may have ended before it
+ * shut them.
  */
 static void
-write_plan(const SplitProblem *problem, const Model *m, const Search *s, SplitPlan *plan)
+write_plan(const Model *m, const Search *s, SplitPlan *plan, uint8 *ships)
 {
-	int64		wanted = 0;
-	int64		shipped = 0;
+	int64		cost = 0;
 
 	plan->flows = palloc((m->narcs + 1) * sizeof(SplitFlow));
 	plan->nflows = 0;
-	if (m->is_limited)
-	{
-		int64	   *flows = palloc((m->narcs + 1) * sizeof(int64));
-
-		(void) oms_split_flow(s->flow, m, s->best_open, NULL, flows);
-		for (int j = 0; j < m->nlocations; j++)
-		{
-			for (int a = m->location_arcs[j]; a < m->location_arcs[j + 1]; a++)
-			{
-				if (flows[a] > 0)
-					add_flow(plan, m, m->by_location[a].other, j, flows[a]);
-			}
-		}
-		pfree(flows);
-	}
+	plan->unfilled = 0;
 	for (int i = 0; i < m->nlines; i++)
 	{
-		int64		left = m->wanted[i];
-
-		for (int a = m->line_arcs[i]; !m->is_limited && a < m->line_arcs[i + 1] && left > 0; a++)
-		{
-			const Arc  *arc = &m->by_line[a];
-
-			if (!s->best_open[arc->other])
-				continue;
-			add_flow(plan, m, i, arc->other, Min(left, arc->units));
-			left -= Min(left, arc->units);
-		}
-		wanted += m->wanted[i];
-	}
-	qsort(plan->flows, plan->nflows, sizeof(SplitFlow), compare_flows);
-	plan->shipments = 0;
-	for (int i = 0; i < plan->nflows; i++)
-	{
-		shipped += plan->flows[i].quantity;
-		plan->shipments += i == 0 || plan->flows[i].location != plan->flows[i - 1].location;
+		plan->unfilled += m->wanted[i];
+		cost += m->wanted[i] * m->penalty[i];
 	}
 	if (m->forced >= 0)
+		ships[m->forced] = 1;
+	cost -= add_flows(plan, m, s, ships);
+	qsort(plan->flows, plan->nflows, sizeof(SplitFlow), compare_flows);
+	plan->shipments = 0;
+	for (int j = 0; j < m->nlocations; j++)
 	{
-		bool		ships = false;
-
-		for (int i = 0; i < plan->nflows; i++)
-			ships |= plan->flows[i].location == problem->forced;
-		plan->shipments += !ships;
+		if (!ships[j])
+			continue;
+		plan->shipments++;
+		cost += m->fixed[j];
 	}
-	plan->unfilled = wanted - shipped;
+	plan->objective = cost / m->unit;
 }
 
 /*

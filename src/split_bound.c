@@ -64,6 +64,7 @@ oms_split_ascend(Search *s)
 		s->amounts[j] = m->fixed[j];
 	for (int round = 1; round <= ROUNDS; round++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < m->nlines; i++)
 		{
 			int			count = m->line_arcs[i + 1] - m->line_arcs[i];
@@ -184,6 +185,7 @@ lower_bound(Search *s)
 	{
 		int			j = s->live[k];
 
+		CHECK_FOR_INTERRUPTS();
 		s->rho[j] = m->fixed[j] - earnings_of(s, j, false);
 		s->chosen[j] = 1;
 		if (s->open[j])

@@ -239,6 +239,7 @@ find_ways(FlowWork *work, const Model *m, const uint8 *open, int line)
 	{
 		int			node = work->queue[work->head];
 
+		CHECK_FOR_INTERRUPTS();
 		work->head = (work->head + 1) % work->size;
 		work->nqueued--;
 		work->queued[node] = 0;
@@ -295,6 +296,7 @@ set_prices(FlowWork *work, const Model *m, const uint8 *open, int64 *price)
 	for (bool changed = true; changed;)
 	{
 		changed = false;
+		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < m->nlocations; j++)
 		{
 			room[j] = FAR;

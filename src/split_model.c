@@ -1,12 +1,10 @@
 /*
  * split_model.c
- *	  The kernel's view of a problem: checked, sorted, scaled, and without what
- *	  cannot matter.
+ *	  The kernel's view of a problem: sorted, scaled, and without what cannot
+ *	  matter.
  */
 #include "split_parts.h"
 
-/* Sums of costs stay below this, so that twice one can be added to another. */
-#define MOST_COST	(PG_INT64_MAX / 4)
 #define FINEST_UNIT 64
 
 static void rank_locations(const SplitProblem *problem, const uint8 *used, Model *m, int32 *rank);
@@ -14,9 +12,6 @@ static void place_arcs(const SplitProblem *problem, const uint8 *kept, const int
 static void sort_line(Arc *arcs, int count);
 static void note_limits(const SplitProblem *problem, Model *m);
 static int64 finest_unit(const SplitProblem *problem, const int64 *penalty, bool counts);
-static SplitFault check_arcs(const SplitProblem *problem, int *element);
-static SplitFault check_arcs_once(const SplitProblem *problem, int *element);
-static SplitFault check_sums(const SplitProblem *problem, int *element);
 
 /*
  * oms_split_model makes the model of a problem, with these penalties.  counts:
@@ -37,7 +32,8 @@ oms_split_model(const SplitProblem *problem, const int64 *penalty, bool counts, 
 	for (int i = 0; i < m->nlines; i++)
 	{
 		m->wanted[i] = problem->quantity[i];
-		m->penalty[i] = penalty[i] * m->unit;
+		/* of what nobody wants, any penalty would do, and some are too high */
+		m->penalty[i] = m->wanted[i] == 0 ? 0 : penalty[i] * m->unit;
 	}
 	for (int a = 0; a < problem->narcs; a++)
 	{
@@ -235,197 +231,18 @@ note_limits(const SplitProblem *problem, Model *m)
 }
 
 /*
- * all_costs returns the most that a plan could cost, or -1 where that is more
- * than fits; element is then the line, or, past the lines, the location.
- */
-static int64
-all_costs(const SplitProblem *problem, const int64 *penalty, bool counts, int *element)
-{
-	/* a bound adds up what each location saves, which is less than this */
-	int64		most = MOST_COST / (problem->nlocations + 2);
-	int64		sum = 0;
-
-	for (int i = 0; i < problem->nlines; i++)
-	{
-		*element = i;
-		if (penalty[i] > 0 && problem->quantity[i] > (most - sum) / penalty[i])
-			return -1;
-		sum += problem->quantity[i] * penalty[i];
-	}
-	for (int j = 0; j < problem->nlocations; j++)
-	{
-		int64		fixed = counts ? 1 : problem->fixed_cost[j];
-
-		*element = problem->nlines + j;
-		if (fixed > most - sum)
-			return -1;
-		sum += fixed;
-	}
-	return sum;
-}
-
-/*
  * finest_unit returns what costs may be multiplied by.
  */
 static int64
 finest_unit(const SplitProblem *problem, const int64 *penalty, bool counts)
 {
 	int			element;
-	int64		sum = all_costs(problem, penalty, counts, &element);
-	int64		most = MOST_COST / (problem->nlocations + 2);
+	int64		sum = oms_split_costs(problem, penalty, counts, &element);
+	int64		most = oms_split_most(problem);
 	int64		unit = FINEST_UNIT;
 
 	Assert(sum >= 0);
 	while (unit > 1 && sum > most / unit)
 		unit /= 2;
 	return unit;
-}
-
-/*
- * oms_split_dearest returns a penalty that is worth more than all else a plan
- * could cost, or -1 where it would be too high for the problem.
- */
-int64
-oms_split_dearest(const SplitProblem *problem, int max_open)
-{
-	int64		most = MOST_COST / (problem->nlocations + 2);
-	int64		dearest_location = 0;
-	int64		dearest_unit = 0;
-	int64		units = 0;
-	int64		sum;
-
-	for (int j = 0; j < problem->nlocations; j++)
-		dearest_location = Max(dearest_location, problem->fixed_cost[j]);
-	for (int a = 0; a < problem->narcs; a++)
-		dearest_unit = Max(dearest_unit, problem->arc_cost[a]);
-	for (int i = 0; i < problem->nlines; i++)
-	{
-		if (problem->quantity[i] > most - units)
-			return -1;
-		units += problem->quantity[i];
-	}
-	max_open = Max(1, max_open);
-	if (units == 0)
-		return 1;
-	if (dearest_location > most / max_open || dearest_unit > most / units)
-		return -1;
-	sum = dearest_location * max_open;
-	if (dearest_unit * units > most - sum - 1)
-		return -1;
-	sum += dearest_unit * units + 1;
-	return sum > most / units / 2 ? -1 : sum;
-}
-
-/*
- * oms_split_check says what is wrong with a problem, and with which element,
- * counted from 0.
- */
-SplitFault
-oms_split_check(const SplitProblem *problem, int *element)
-{
-	*element = 0;
-	if (problem->nlines > SPLIT_MAX_LINES)
-		return SPLIT_TOO_MANY_LINES;
-	if (problem->nlocations > SPLIT_MAX_LOCATIONS)
-		return SPLIT_TOO_MANY_LOCATIONS;
-	if (problem->narcs > SPLIT_MAX_ARCS)
-		return SPLIT_TOO_MANY_ARCS;
-	if (problem->max_shipments < 0 || problem->node_limit < 0)
-		return SPLIT_NEGATIVE_LIMIT;
-	for (int i = 0; i < problem->nlines; i++)
-	{
-		*element = i;
-		if (problem->quantity[i] < 0)
-			return SPLIT_NEGATIVE_QUANTITY;
-		if (problem->penalty[i] < 0)
-			return SPLIT_NEGATIVE_PENALTY;
-	}
-	for (int j = 0; j < problem->nlocations; j++)
-	{
-		*element = j;
-		if (problem->fixed_cost[j] < 0)
-			return SPLIT_NEGATIVE_FIXED_COST;
-		if (problem->capacity && problem->capacity[j] < SPLIT_UNLIMITED)
-			return SPLIT_NEGATIVE_CAPACITY;
-	}
-	return check_arcs(problem, element);
-}
-
-static SplitFault
-check_arcs(const SplitProblem *problem, int *element)
-{
-	SplitFault	fault;
-
-	for (int a = 0; a < problem->narcs; a++)
-	{
-		*element = a;
-		if (problem->arc_line[a] < 0 || problem->arc_line[a] >= problem->nlines)
-			return SPLIT_NO_SUCH_LINE;
-		if (problem->arc_location[a] < 0 || problem->arc_location[a] >= problem->nlocations)
-			return SPLIT_NO_SUCH_LOCATION;
-		if (problem->arc_available[a] < 0)
-			return SPLIT_NEGATIVE_AVAILABLE;
-		if (problem->arc_cost[a] < 0)
-			return SPLIT_NEGATIVE_COST;
-	}
-	fault = check_arcs_once(problem, element);
-	return fault != SPLIT_SOUND ? fault : check_sums(problem, element);
-}
-
-/*
- * check_arcs_once looks for a pair that stands twice: pairs are sorted into
- * lines, in which a location is marked by the line that had it last.
- */
-static SplitFault
-check_arcs_once(const SplitProblem *problem, int *element)
-{
-	int		   *first = palloc0((problem->nlines + 2) * sizeof(int));
-	int		   *list = palloc((problem->narcs + 1) * sizeof(int));
-	int		   *seen = palloc0((problem->nlocations + 1) * sizeof(int));
-	SplitFault	fault = SPLIT_SOUND;
-
-	for (int a = 0; a < problem->narcs; a++)
-		first[problem->arc_line[a] + 2]++;
-	for (int i = 0; i < problem->nlines; i++)
-		first[i + 2] += first[i + 1];
-	for (int a = 0; a < problem->narcs; a++)
-		list[first[problem->arc_line[a] + 1]++] = a;
-	for (int at = 0; at < problem->narcs && fault == SPLIT_SOUND; at++)
-	{
-		int			a = list[at];
-		int		   *mark = &seen[problem->arc_location[a]];
-
-		*element = a;
-		if (*mark == problem->arc_line[a] + 1)
-			fault = SPLIT_ARC_TWICE;
-		*mark = problem->arc_line[a] + 1;
-	}
-	pfree(first);
-	pfree(list);
-	pfree(seen);
-	return fault;
-}
-
-static SplitFault
-check_sums(const SplitProblem *problem, int *element)
-{
-	int64		most = MOST_COST / (problem->nlocations + 2);
-	int64		units = 0;
-
-	for (int i = 0; i < problem->nlines; i++)
-	{
-		*element = i;
-		if (problem->quantity[i] > most / (problem->nlocations + 1) - units)
-			return SPLIT_LINE_OVERFLOWS;
-		units += problem->quantity[i];
-	}
-	if (all_costs(problem, problem->penalty, false, element) < 0)
-	{
-		if (*element < problem->nlines)
-			return SPLIT_LINE_OVERFLOWS;
-		*element -= problem->nlines;
-		return SPLIT_LOCATION_OVERFLOWS;
-	}
-	*element = -1;
-	return problem->by_shipments && oms_split_dearest(problem, problem->nlocations) < 0 ? SPLIT_LOCATION_OVERFLOWS : SPLIT_SOUND;
 }

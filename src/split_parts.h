@@ -121,9 +121,13 @@ typedef struct Search
 	int64		bound;			/* out: no plan is better */
 } Search;
 
+/* split_check.c */
+extern int64 oms_split_most(const SplitProblem *problem);
+extern int64 oms_split_costs(const SplitProblem *problem, const int64 *penalty, bool counts, int *element);
+extern int64 oms_split_dearest(const SplitProblem *problem, int max_open);
+
 /* split_model.c */
 extern Model *oms_split_model(const SplitProblem *problem, const int64 *penalty, bool counts, int max_open);
-extern int64 oms_split_dearest(const SplitProblem *problem, int max_open);
 
 /* split_value.c */
 extern int64 oms_split_value(Search *s, const uint8 *open);

@@ -163,6 +163,7 @@ shut_useless(Search *s, int64 value)
 
 		if (s->state[j] != FREE)
 			continue;
+		CHECK_FOR_INTERRUPTS();
 		net = oms_split_gain(s, j) - m->fixed[j];
 		if (net <= 0)
 			oms_split_decide(s, j, SHUT);

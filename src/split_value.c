@@ -106,29 +106,71 @@ oms_split_layers(Search *s, const uint8 *open)
 }
 
 /*
- * oms_split_fill takes the dearest margins first, as far as a location can ship.
- * Returns what they come to.
+ * part puts the margins above a pivot first, then those equal to it: so many of
+ * each.  Returns the units of those above.
+ */
+static int64
+part(Layer *margins, int count, int64 pivot, int *nabove, int *nequal)
+{
+	int64		units = 0;
+	int			above = 0;
+	int			below = count;
+
+	for (int i = 0; i < below;)
+	{
+		Layer		margin = margins[i];
+
+		if (margin.cost == pivot)
+			i++;
+		else if (margin.cost > pivot)
+		{
+			units += margin.units;
+			margins[i++] = margins[above];
+			margins[above++] = margin;
+		}
+		else
+		{
+			margins[i] = margins[--below];
+			margins[below] = margin;
+		}
+	}
+	*nabove = above;
+	*nequal = below - above;
+	return units;
+}
+
+/*
+ * oms_split_fill takes the dearest margins, as far as a location can ship, and
+ * leaves them first, the one that is taken in part last of them.  Returns what
+ * they come to.
  */
 int64
 oms_split_fill(Layer *margins, int count, int64 capacity)
 {
 	int64		sum = 0;
 
-	for (int i = 0; i < count && capacity > 0; i++)
+	while (count > 0 && capacity > 0)
 	{
-		int			best = i;
-		Layer		margin;
+		int			nabove;
+		int			nequal;
+		int64		units;
 
-		for (int k = i + 1; k < count; k++)
+		CHECK_FOR_INTERRUPTS();
+		units = part(margins, count, margins[count / 2].cost, &nabove, &nequal);
+		if (units >= capacity)
 		{
-			if (margins[k].cost > margins[best].cost)
-				best = k;
+			count = nabove;
+			continue;
 		}
-		margin = margins[best];
-		margins[best] = margins[i];
-		margins[i] = margin;
-		sum += margin.cost * Min(margin.units, capacity);
-		capacity -= Min(margin.units, capacity);
+		for (int i = 0; i < nabove + nequal && capacity > 0; i++)
+		{
+			int64		some = Min(margins[i].units, capacity);
+
+			sum += margins[i].cost * some;
+			capacity -= some;
+		}
+		margins += nabove + nequal;
+		count -= nabove + nequal;
 	}
 	return sum;
 }
@@ -215,6 +257,7 @@ best_addition(const Search *s, const uint8 *open, int without, bool by_ratio, in
 
 		if (open[j] || j == without)
 			continue;
+		CHECK_FOR_INTERRUPTS();
 		gain = oms_split_gain(s, j);
 		if (gain <= m->fixed[j])
 			continue;
