@@ -13,7 +13,8 @@
 #   make valgrind        most tests under valgrind
 #   make coverage        every test, and which lines of src/ they run
 #                        (all three take PARTS; test/asan ... say more)
-#   make fuzz            libFuzzer against the workflow parser (SECONDS=60)
+#   make fuzz            libFuzzer against the workflow parser and the kernel that
+#                        splits orders (SECONDS=60)
 #   make sqlsmith        made-up statements against a store (SECONDS=60)
 #   make soak            every kind of statement from many sessions, crashes, and a
 #                        watch over all that must add up (SECONDS=300 SEED=n)
@@ -247,6 +248,7 @@ bench:
 
 fuzz:
 	@sh test/fuzz/run $(SECONDS)
+	@sh test/fuzz/split $(SECONDS)
 
 sqlsmith:
 	@sh test/fuzz/sqlsmith $(SECONDS)
