@@ -241,6 +241,10 @@ INSERT INTO tries SELECT verb, format('''shop'', %L, %s', id, lines), 'OM012', m
 		('''[{"line": 1}]''', '^lines\[0\]\.quantity: is required'), ('''[{"quantity": 1}]''', '^lines\[0\]\.line: is required'), ('''[{"line": 1, "quantity": 1, "sku": "x"}]''', '^lines\[0\]\.sku: unknown key'),
 		('''[{"line": null, "quantity": 1}]''', '^lines\[0\]\.line: is required'), ('pg_temp.many(''{"line": 1, "quantity": 1}'', 10001)', '^lines: has 10001 elements, more than 10000'),
 		('pg_temp.many(''{"line": 1, "quantity": 1}'', 100001)', '^lines: has 100001 elements, more than 10000')) AS t(lines, message);
+-- split.sql tries each argument
+INSERT INTO tries VALUES ('solve_split', 'NULL, NULL, NULL, NULL, NULL, NULL, NULL', '22004', '^quantity must not be null$'), ('solve_split', '''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}'', objective => repeat(''x'', 100000)', '22023', '"x{64}"$'),
+	('solve_split', 'array_fill(1::bigint, ''{1000000}''), array_fill(1::bigint, ''{1000000}''), ''{}'', ''{}'', ''{}'', ''{}'', ''{}''', '54000', 'more than 10000'),
+	('solve_split', '''{9223372036854775807}'', ''{9223372036854775807}'', ''{}'', ''{}'', ''{}'', ''{}'', ''{}''', '22003', 'add up to more');
 CREATE TEMP TABLE tried AS SELECT t.*, x.state AS got, x.message AS said FROM tries t, pg_temp.attempt(format('SELECT oms.%I(%s)', verb, arguments)) AS x;
 SELECT is((SELECT string_agg(left(format('%s(%s): %s %s', verb, left(arguments, 100), got, said), 300), E'\n') FROM tried t WHERE t.verb = v.verb AND (got <> state OR said !~ message)), NULL,
 	format('%s: %s tries', verb, (SELECT count(*) FROM tried t WHERE t.verb = v.verb))) FROM (SELECT DISTINCT verb FROM tries ORDER BY verb) AS v;
