@@ -36,7 +36,7 @@ DECLARE
 	opened integer[] := array_fill(0, ARRAY[cardinality(fixed_cost)]);
 	wanted bigint := 0;
 	shipments integer := 0;
-	some bigint;
+	part bigint;
 	a integer;
 	j integer;
 	arcs integer[];
@@ -75,8 +75,8 @@ BEGIN
 	FOREACH a IN ARRAY arcs LOOP
 		EXIT WHEN wanted = 0;
 		j := arc_location[a];
-		some := least(quantity[arc_line[a]], arc_available[a], capacity[j]);
-		CONTINUE WHEN some = 0;
+		part := least(quantity[arc_line[a]], arc_available[a], capacity[j]);
+		CONTINUE WHEN part = 0;
 		IF opened[j] = 0 THEN
 			EXIT WHEN shipments = max_shipments;
 			shipments := shipments + 1;
@@ -85,12 +85,12 @@ BEGIN
 		END IF;
 		line := line || arc_line[a];
 		location := location || j;
-		units := units || some;
-		cost := cost + some * arc_cost[a];
-		wanted := wanted - some;
-		quantity[arc_line[a]] := quantity[arc_line[a]] - some;
+		units := units || part;
+		cost := cost + part * arc_cost[a];
+		wanted := wanted - part;
+		quantity[arc_line[a]] := quantity[arc_line[a]] - part;
 		IF capacity[j] IS NOT NULL THEN
-			capacity[j] := capacity[j] - some;
+			capacity[j] := capacity[j] - part;
 		END IF;
 	END LOOP;
 END $$;
