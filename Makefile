@@ -120,6 +120,7 @@ OBJS = $(patsubst %,src/%.o, \
 	split_check \
 	split_model \
 	split_value \
+	split_improve \
 	split_flow \
 	split_bound \
 	split_count \

@@ -5,7 +5,8 @@
  * Reached from oms.solve_split (solve_split.c), and by whatever sources units.
  * A problem becomes a model (split_model.c), in which a search (split_search.c)
  * looks for the set of locations that is best to open; what a set costs is
- * computed in split_value.c and split_flow.c, and how much better anything could
+ * computed in split_value.c and split_flow.c, first plans are made in
+ * split_improve.c, and how much better anything could
  * be in split_bound.c and split_count.c.
  *
  * Where the number of shipments comes first, the search runs twice: once for

@@ -67,7 +67,8 @@ typedef struct Layer
 {
 	int64		cost;
 	int64		units;
-	int32		line;			/* of a margin: whose units they are */
+	int32		line;			/* of a margin: whose units they are; else the
+								 * location that they come from, or -1 */
 } Layer;
 
 /*
@@ -113,6 +114,7 @@ typedef struct Search
 	int64	   *sums;			/* of each location, and one more */
 	int64	   *eased;			/* of each location: what it takes off a loss */
 	Layer	   *margins;		/* of one location */
+	Layer	   *beside;			/* of one line, with a location closed */
 	struct FlowWork *flow;
 
 	int			exchanges;		/* that may still be tried */
@@ -132,9 +134,13 @@ extern Model *oms_split_model(const SplitProblem *problem, const int64 *penalty,
 /* split_value.c */
 extern int64 oms_split_value(Search *s, const uint8 *open);
 extern int64 oms_split_layers(Search *s, const uint8 *open);
+extern int	oms_split_line(const Model *m, const uint8 *open, int line, Layer *layers, int64 *value);
+extern int64 oms_split_saving(const Arc *arc, const Layer *layers, int count);
 extern int64 oms_split_fill(Layer *margins, int count, int64 capacity);
 extern int64 oms_split_gain(const Search *s, int location);
 extern void oms_split_offer(Search *s, const uint8 *open, int64 value);
+
+/* split_improve.c */
 extern void oms_split_improve(Search *s, uint8 *open);
 extern void oms_split_begin(Search *s);
 extern void oms_split_greedy(Search *s);

@@ -57,6 +57,7 @@ oms_split_search(const Model *m, int node_limit)
 	s->nlayers = palloc(lines * sizeof(int));
 	s->layers = palloc((m->narcs + lines) * sizeof(Layer));
 	s->margins = palloc((m->most_of_location + 1) * sizeof(Layer));
+	s->beside = palloc((n + 1) * sizeof(Layer));
 	s->best = PG_INT64_MAX;
 	s->exchanges = MOST_EXCHANGES + MOST_PAIRS / (m->narcs + 1);
 	if (m->is_limited)
