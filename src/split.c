@@ -62,6 +62,7 @@ search_costs(const SplitProblem *problem, const int64 *penalty, int max_open, in
 		begin_with(s, known);
 	oms_split_run(s);
 	plan->nodes += s->nodes;
+	CHECK_FOR_INTERRUPTS();
 	write_plan(m, s, plan, ships);
 	plan->bound = s->bound <= 0 ? 0 : (s->bound - 1) / m->unit + 1;
 	plan->proven = plan->bound >= plan->objective;

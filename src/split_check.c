@@ -66,6 +66,7 @@ oms_split_dearest(const SplitProblem *problem, int max_open)
 	int64		units = 0;
 	int64		sum;
 
+	CHECK_FOR_INTERRUPTS();
 	for (int j = 0; j < problem->nlocations; j++)
 		dearest_location = Max(dearest_location, problem->fixed_cost[j]);
 	for (int a = 0; a < problem->narcs; a++)
@@ -131,6 +132,7 @@ check_arcs(const SplitProblem *problem, int *element)
 {
 	SplitFault	fault;
 
+	CHECK_FOR_INTERRUPTS();
 	for (int a = 0; a < problem->narcs; a++)
 	{
 		*element = a;
@@ -163,6 +165,7 @@ check_arcs_once(const SplitProblem *problem, int *element)
 		first[problem->arc_line[a] + 2]++;
 	for (int i = 0; i < problem->nlines; i++)
 		first[i + 2] += first[i + 1];
+	CHECK_FOR_INTERRUPTS();
 	for (int a = 0; a < problem->narcs; a++)
 		list[first[problem->arc_line[a] + 1]++] = a;
 	for (int at = 0; at < problem->narcs && fault == SPLIT_SOUND; at++)

@@ -298,6 +298,7 @@ oms_split_count(Search *s, int64 *lower)
 	if (plenty.most >= s->nfree)
 		return false;
 	plenty.loss = plenty.most <= MOST_OF_LINE ? losses : NULL;
+	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < m->nlines; i++)
 		look_at_line(s, i, &plenty);
 	if (plenty.wanting == 0)

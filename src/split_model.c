@@ -35,6 +35,7 @@ oms_split_model(const SplitProblem *problem, const int64 *penalty, bool counts, 
 		/* of what nobody wants, any penalty would do, and some are too high */
 		m->penalty[i] = m->wanted[i] == 0 ? 0 : penalty[i] * m->unit;
 	}
+	CHECK_FOR_INTERRUPTS();
 	for (int a = 0; a < problem->narcs; a++)
 	{
 		int			line = problem->arc_line[a];
@@ -127,6 +128,7 @@ place_arcs(const SplitProblem *problem, const uint8 *kept, const int32 *rank, bo
 	m->by_location = palloc((m->narcs + 1) * sizeof(Arc));
 	next = palloc((Max(m->nlines, m->nlocations) + 1) * sizeof(int));
 
+	CHECK_FOR_INTERRUPTS();
 	for (int a = 0; a < problem->narcs; a++)
 	{
 		if (!kept[a])
@@ -140,6 +142,7 @@ place_arcs(const SplitProblem *problem, const uint8 *kept, const int32 *rank, bo
 		m->location_arcs[j + 1] += m->location_arcs[j];
 		next[j] = m->location_arcs[j];
 	}
+	CHECK_FOR_INTERRUPTS();
 	for (int a = 0; a < problem->narcs; a++)
 	{
 		Arc		   *arc;
@@ -160,6 +163,7 @@ place_arcs(const SplitProblem *problem, const uint8 *kept, const int32 *rank, bo
 	/* from the locations, in their order, so that only costs are to be sorted */
 	for (int j = 0; j < m->nlocations; j++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		for (int a = m->location_arcs[j]; a < m->location_arcs[j + 1]; a++)
 		{
 			Arc		   *arc = &m->by_line[next[m->by_location[a].other]++];

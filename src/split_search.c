@@ -182,6 +182,80 @@ shut_useless(Search *s, int64 value)
 }
 
 /*
+ * lose_without adds, for each location that a line's cheapest units come from,
+ * what the line pays more without it, all others that are not shut being open:
+ * its units come from whoever is next then, or from nobody.
+ */
+static void
+lose_without(Search *s, int line)
+{
+	const Model *m = s->m;
+	int			end = m->line_arcs[line + 1];
+	int			last = m->line_arcs[line];
+	int64		left = m->wanted[line];
+	int64		rest = 0;		/* units of the last one that are not needed */
+
+	for (int a = last; a < end && left > 0; a++)
+	{
+		if (s->state[m->by_line[a].other] == SHUT)
+			continue;
+		last = a;
+		rest = Max(0, m->by_line[a].units - left);
+		left -= Min(left, m->by_line[a].units);
+	}
+	for (int a = m->line_arcs[line]; a <= last && a < end; a++)
+	{
+		const Arc  *arc = &m->by_line[a];
+		int64		units = arc->units - (a == last ? rest : 0);
+
+		if (s->state[arc->other] != FREE)
+			continue;
+		s->amounts[arc->other] -= units * arc->cost;
+		for (int b = last; b < end && units > 0; b++)
+		{
+			const Arc  *next = &m->by_line[b];
+			int64		some = Min(units, b == last ? rest : next->units);
+
+			if (b == a || s->state[next->other] == SHUT)
+				continue;
+			s->amounts[arc->other] += some * next->cost;
+			units -= some;
+		}
+		s->amounts[arc->other] += units * m->penalty[line];
+	}
+}
+
+/*
+ * open_useful opens locations that save more than they cost even beside all
+ * others: as savings shrink while others open, no plan is better without them.
+ */
+static void
+open_useful(Search *s)
+{
+	const Model *m = s->m;
+	bool		opened = false;
+
+	if (m->is_limited || m->max_open - s->nopen < s->nfree)
+		return;
+	for (int k = 0; k < s->nlive; k++)
+		s->amounts[s->live[k]] = 0;
+	CHECK_FOR_INTERRUPTS();
+	for (int i = 0; i < m->nlines; i++)
+		lose_without(s, i);
+	for (int k = 0; k < s->nlive; k++)
+	{
+		int			j = s->live[k];
+
+		if (s->state[j] != FREE || s->amounts[j] <= m->fixed[j])
+			continue;
+		oms_split_decide(s, j, OPEN);
+		opened = true;
+	}
+	if (opened)
+		oms_split_note_live(s);
+}
+
+/*
  * most_promising returns the free location that the bound would rather open
  * than any other.
  */
@@ -222,7 +296,9 @@ visit(Search *s, int steps, int64 *lower)
 		*lower = Max(*lower, shut_useless(s, value));
 		if (s->nfree == 0 || is_beaten(s, *lower))
 			return -1;
-		if (oms_split_count(s, lower))
+		before = s->nopen;
+		open_useful(s);
+		if (s->nopen > before || oms_split_count(s, lower))
 			continue;
 		if (s->nfree == 0 || is_beaten(s, *lower))
 			return -1;
