@@ -227,6 +227,7 @@ note_limits(const SplitProblem *problem, Model *m)
 		int64		most = problem->capacity ? problem->capacity[m->given[j]] : SPLIT_UNLIMITED;
 		int64		has = 0;
 
+		CHECK_FOR_INTERRUPTS();
 		for (int a = m->location_arcs[j]; a < m->location_arcs[j + 1]; a++)
 			has += m->by_location[a].units;
 		m->capacity[j] = most == SPLIT_UNLIMITED ? has : Min(has, most);

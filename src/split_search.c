@@ -239,9 +239,11 @@ open_useful(Search *s)
 		return;
 	for (int k = 0; k < s->nlive; k++)
 		s->amounts[s->live[k]] = 0;
-	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < m->nlines; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		lose_without(s, i);
+	}
 	for (int k = 0; k < s->nlive; k++)
 	{
 		int			j = s->live[k];

@@ -109,7 +109,10 @@ oms_split_layers(Search *s, const uint8 *open)
 	if (m->is_limited)
 		return value + oms_split_flow(s->flow, m, open, s->price, NULL);
 	for (int i = 0; i < m->nlines; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		s->nlayers[i] = oms_split_line(m, open, i, s->layers + m->line_arcs[i] + i, &value);
+	}
 	return value;
 }
 
