@@ -45,6 +45,7 @@ oms_split_flow_work(const Model *m)
 	FlowWork   *work = palloc0(sizeof(FlowWork));
 	int			nodes = m->nlines + m->nlocations + 1;
 	int		   *next = palloc((m->nlines + 1) * sizeof(int));
+	int		   *at;
 
 	work->flow = palloc((m->narcs + 1) * sizeof(int64));
 	work->load = palloc(nodes * sizeof(int64));
@@ -68,6 +69,16 @@ oms_split_flow_work(const Model *m)
 			work->arc_at[next[m->by_location[a].other]++] = a;
 		}
 	}
+	/* by location so far; by cost, as the pairs by line are */
+	at = palloc((m->nlocations + 1) * sizeof(int));
+	for (int i = 0; i < m->nlines; i++)
+	{
+		for (int k = m->line_arcs[i]; k < m->line_arcs[i + 1]; k++)
+			at[work->owner[work->arc_at[k]]] = work->arc_at[k];
+		for (int k = m->line_arcs[i]; k < m->line_arcs[i + 1]; k++)
+			work->arc_at[k] = at[m->by_line[k].other];
+	}
+	pfree(at);
 	pfree(next);
 	return work;
 }
@@ -132,12 +143,39 @@ cheapest_end(const FlowWork *work, const Model *m, const uint8 *open, int line, 
 }
 
 /*
+ * serve_directly takes a line's cheapest units as long as their locations have
+ * room.  No way is cheaper: making way for a unit never saves anything, as the
+ * flow so far is the cheapest.  Returns how many units are left.
+ */
+static int64
+serve_directly(FlowWork *work, const Model *m, const uint8 *open, int line)
+{
+	int64		left = m->wanted[line];
+
+	for (int k = m->line_arcs[line]; k < m->line_arcs[line + 1] && left > 0; k++)
+	{
+		const Arc  *arc = &m->by_line[k];
+		int64		pushed = Min(left, arc->units);
+
+		if (!open[arc->other])
+			continue;
+		pushed = Min(pushed, m->capacity[arc->other] - work->load[arc->other]);
+		work->flow[work->arc_at[k]] += pushed;
+		work->load[arc->other] += pushed;
+		left -= pushed;
+		if (work->flow[work->arc_at[k]] < arc->units)
+			break;
+	}
+	return left;
+}
+
+/*
  * serve finds places for all units of a line.
  */
 static void
 serve(FlowWork *work, const Model *m, const uint8 *open, int line)
 {
-	for (int64 left = m->wanted[line]; left > 0;)
+	for (int64 left = serve_directly(work, m, open, line); left > 0;)
 	{
 		int64		pushed = left;
 		int			giver;

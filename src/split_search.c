@@ -17,6 +17,7 @@
  * pairs looked at of a small one */
 #define MOST_EXCHANGES 200
 #define MOST_PAIRS 20000000
+#define MOST_LIMITED_PAIRS 400000	/* where each exchange is two flows */
 
 /* A location that is being tried both ways. */
 typedef struct Branch
@@ -62,6 +63,7 @@ oms_split_search(const Model *m, int node_limit)
 	s->exchanges = MOST_EXCHANGES + MOST_PAIRS / (m->narcs + 1);
 	if (m->is_limited)
 	{
+		s->exchanges = 1 + MOST_LIMITED_PAIRS / (m->narcs + 1);
 		s->price = palloc(lines * sizeof(int64));
 		s->flow = oms_split_flow_work(m);
 	}
