@@ -95,6 +95,7 @@ OBJS = $(patsubst %,src/%.o, \
 	backorder \
 	stock \
 	stock_hold \
+	hold_items \
 	channel_rules \
 	reclaim \
 	movement \

@@ -54,7 +54,7 @@ CREATE FUNCTION oms.hold_stock(
 	OUT repeated boolean)
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_hold_stock';
-COMMENT ON FUNCTION oms.hold_stock(text, text, jsonb, interval, text) IS 'Sets units aside for ttl, all of them or none, where an order of the channel would take them from. items is an array of {"sku": code, "quantity": units, "location": code, optional}; what is not counted in stock needs no hold and is passed over. The same ref with the same items again extends the hold and makes whole what is lacking of it. Returns until when it lasts, its units, and whether it was there already. Needs UPDATE of status on orders. Errors: OM003 not enough stock, OM007 ref in use with other items, OM012 a fault in the arguments, 22023 ttl not above 0 or above 366 days, OM010 no such store';
+COMMENT ON FUNCTION oms.hold_stock(text, text, jsonb, interval, text) IS 'Sets units aside for ttl, all of them or none, where an order of the channel would take them from. items is an array of {"sku": code, "quantity": units, "location": code, optional}; a bundle is held as its components; what is not counted in stock needs no hold and is passed over. The same ref with the same items again extends the hold and makes whole what is lacking of it. Returns until when it lasts, its units, and whether it was there already. Needs UPDATE of status on orders. Errors: OM003 not enough stock, OM007 ref in use with other items, OM012 a fault in the arguments, 22023 ttl not above 0 or above 366 days, OM010 no such store';
 
 CREATE FUNCTION oms.extend_hold(store text, ref text, ttl interval DEFAULT '15 minutes', OUT expires_at timestamptz, OUT units bigint)
 LANGUAGE C VOLATILE

@@ -12,6 +12,9 @@
 #include "store.h"
 #include "units.h"
 
+#define MOST_COMPONENTS 100000	/* of components, in one statement */
+#define MOST_LINE_UNITS INT64CONST(1000000000000)	/* of a line, by its CHECK */
+
 /* Lines of components, to be inserted. */
 typedef struct Expansion
 {

@@ -22,9 +22,6 @@
 #include "rows.h"
 #include "uuid7.h"
 
-#define MOST_LINES 100000		/* of components, in one statement */
-#define MOST_UNITS INT64CONST(1000000000000)	/* of a line, by its CHECK */
-
 static const StoreQuery read_components = {
 	"SELECT w.place, c.sku, c.quantity, c.share, pg_catalog.sum(c.share) OVER (PARTITION BY w.place ORDER BY c.sku),"
 	" pg_catalog.sum(c.share) OVER (PARTITION BY w.place), s.tracked, s.active, m.code, m.workflow, m.by_partner, b.ship_together"
@@ -148,10 +145,10 @@ read_component(ComponentLine *line, const Demand *bundle, uint64 row)
 	demand->bundle_line = bundle->line_no;
 	demand->sku = oms_column_text(row, 2);
 	demand->per_kit = oms_column_int64(row, 3);
-	if (bundle->quantity > MOST_UNITS / demand->per_kit)
+	if (bundle->quantity > MOST_LINE_UNITS / demand->per_kit)
 		oms_document_fault(path_of(bundle), "quantity",
 						   psprintf(INT64_FORMAT " of bundle \"%s\" hold more than " INT64_FORMAT " units of sku \"%s\"",
-									bundle->quantity, bundle->sku, MOST_UNITS, demand->sku));
+									bundle->quantity, bundle->sku, MOST_LINE_UNITS, demand->sku));
 	demand->quantity = bundle->quantity * demand->per_kit;
 	demand->tracked = oms_column_bool(row, 7);
 	demand->method = oms_column_text(row, 9);
@@ -178,9 +175,9 @@ expand(Store *store, Expansion *expansion)
 	for (int i = 0; i < expansion->nbundles; i++)
 		oms_array_add_uuid(ids, &expansion->bundles[i].demand.line_id);
 	found = oms_run(store, &read_components, (Datum[]) {oms_array_datum(ids)});
-	if (found > MOST_LINES)
+	if (found > MOST_COMPONENTS)
 		oms_document_fault("lines", NULL,
-						   psprintf("the bundles come to " UINT64_FORMAT " lines, and %d are the most", found, MOST_LINES));
+						   psprintf("the bundles come to " UINT64_FORMAT " lines, and %d are the most", found, MOST_COMPONENTS));
 	expansion->lines = palloc_extended(Max(1, found) * sizeof(ComponentLine), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	expansion->count = (int) found;
 	for (uint64 i = 0; i < found; i++)

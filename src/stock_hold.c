@@ -4,8 +4,8 @@
  *	  oms.release_hold, and giving a hold's units to an order.
  *
  * A hold is the rows of stock_holds with one ref.  Its units are taken by the
- * same plan and the same conditional UPDATE as an order's (sourcing.c).  An
- * order that names a hold deletes its rows and has their units given back and
+ * same plan and the same conditional UPDATE as an order's (sourcing.c).  What
+ * it wants is read by hold_items.c.  An order that names a hold deletes its rows and has their units given back and
  * taken by one UPDATE, so that there is no moment at which they are free.
  *
  * Who calls with one ref stands in line for it, and so finds what the others
@@ -61,42 +61,6 @@ static const StoreQuery insert_rows = {
 	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS u(sku, location, quantity)",
 	6, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, BYTEAOID}
 };
-
-static const StoreQuery look_up = {
-	"SELECT w.place, COALESCE(s.active, false), COALESCE(s.tracked, true), COALESCE(m.by_partner, false),"
-	" w.location IS NULL OR COALESCE(l.active, false), COALESCE(l.tracked, true), $3 IS NULL OR COALESCE(c.active, false)"
-	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY AS w(sku, location, place)"
-	" LEFT JOIN @.skus s ON s.code" EQ "w.sku LEFT JOIN @.locations l ON l.code" EQ "w.location"
-	" LEFT JOIN @.channels c ON c.code" EQ "$3"
-	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(s.default_method, c.default_method)",
-	3, {TEXTARRAYOID, TEXTARRAYOID, TEXTOID}
-};
-
-enum ItemField
-{
-	ITEM_SKU, ITEM_QUANTITY, ITEM_LOCATION, ITEM_FIELDS
-};
-
-static const Field item_fields[ITEM_FIELDS] = {
-	[ITEM_SKU] = {"sku", FIELD_CODE, true},
-	[ITEM_QUANTITY] = {"quantity", FIELD_QUANTITY, true},
-	[ITEM_LOCATION] = {"location", FIELD_CODE},
-};
-
-typedef FieldValue ItemValues[ITEM_FIELDS];
-
-/* A call of oms.hold_stock. */
-typedef struct Request
-{
-	char	   *ref;
-	char	   *channel;		/* or NULL */
-	bytea	   *hash;
-	int			nitems;
-	ItemValues *items;
-	Demand	   *demands;		/* of what is counted in stock */
-	int			count;
-	int64		units;
-} Request;
 
 /* The rows of a hold, locked. */
 typedef struct Hold
@@ -163,82 +127,6 @@ expiry(Interval *ttl)
 				 errmsg("a hold must last for more than no time and at most %d days, not %s", LONGEST_DAYS,
 						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(ttl))))));
 	return end;
-}
-
-/*
- * parse_items reads what is to be held.
- */
-static void
-parse_items(Request *request, Jsonb *items)
-{
-	JsonbContainer *array = oms_document_root(items, "items", true);
-
-	request->hash = oms_document_hash(items);	/* and is not too large */
-	request->nitems = oms_array_length(array, "items", MAX_LINES);
-	if (request->nitems == 0)
-		oms_document_fault("items", NULL, "is empty");
-	request->items = palloc_extended(request->nitems * sizeof(ItemValues), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < request->nitems; i++)
-		oms_parse_object(oms_array_object(array, i, "items"), psprintf("items[%d]", i), item_fields, ITEM_FIELDS,
-						 request->items[i]);
-}
-
-/*
- * read_item makes out what an item wants.
- */
-static void
-read_item(Request *request, uint64 row)
-{
-	int			i = (int) oms_column_int64(row, 1) - 1;
-	const FieldValue *item = request->items[i];
-	bool		is_counted = oms_column_bool(row, 3) && oms_column_bool(row, 6);
-	Demand	   *demand = &request->demands[i];
-
-	if (!oms_column_bool(row, 2))
-		oms_document_fault(psprintf("items[%d]", i), "sku", psprintf("unknown sku \"%s\"", item[ITEM_SKU].text));
-	if (!oms_column_bool(row, 5))
-		oms_document_fault(psprintf("items[%d]", i), "location", psprintf("unknown location \"%s\"", item[ITEM_LOCATION].text));
-	if (!oms_column_bool(row, 7))
-		oms_document_fault("channel", NULL, psprintf("unknown channel \"%s\"", oms_clip(request->channel)));
-	demand->order_number = demand->method = "";
-	demand->channel = request->channel;
-	demand->line_no = i + 1;
-	demand->sku = item[ITEM_SKU].text;
-	demand->tracked = is_counted;
-	demand->quantity = item[ITEM_QUANTITY].integer;
-	demand->by_partner = oms_column_bool(row, 4);
-	demand->location = item[ITEM_LOCATION].text;
-}
-
-/*
- * make_demands looks the items' codes up, and leaves out what is not counted in
- * stock.
- */
-static void
-make_demands(Store *store, Request *request)
-{
-	Array	   *skus = oms_array(TEXTOID, request->nitems);
-	Array	   *locations = oms_array(TEXTOID, request->nitems);
-	uint64		rows;
-
-	for (int i = 0; i < request->nitems; i++)
-	{
-		oms_array_add_text(skus, request->items[i][ITEM_SKU].text);
-		oms_array_add_text(locations, request->items[i][ITEM_LOCATION].text);
-	}
-	rows = oms_run_nulls(store, &look_up, (Datum[]) {
-		oms_array_datum(skus), oms_array_datum(locations), request->channel ? CStringGetTextDatum(request->channel) : (Datum) 0
-	}, request->channel ? NULL : "  n");
-	request->demands = palloc0(request->nitems * sizeof(Demand));
-	for (uint64 i = 0; i < rows; i++)
-		read_item(request, i);
-	for (int i = 0; i < request->nitems; i++)
-	{
-		if (!request->demands[i].tracked)
-			continue;
-		request->units += request->demands[i].quantity;
-		request->demands[request->count++] = request->demands[i];
-	}
 }
 
 /*
@@ -340,19 +228,27 @@ extend(Store *store, Hold *hold, TimestampTz until)
 }
 
 /*
- * insert_hold writes a hold of what the plan took.
+ * insert_hold writes a hold of what the plan took.  A partner that keeps its own
+ * books has nothing to hold.
  */
 static void
-insert_hold(Store *store, const Request *request, const Sourcing *sourcing, TimestampTz until)
+insert_hold(Store *store, HoldRequest *request, const Sourcing *sourcing, TimestampTz until)
 {
 	StockChanges *list = oms_stock_changes(sourcing->npieces);
 	Array	   *skus = oms_array(TEXTOID, sourcing->npieces);
 	Array	   *locations = oms_array(TEXTOID, sourcing->npieces);
 	Array	   *units = oms_array(INT8OID, sourcing->npieces);
 
+	request->units = 0;
 	for (int i = 0; i < sourcing->npieces; i++)
-		oms_stock_change(list, sourcing->pieces[i].demand->sku, sourcing->pieces[i].location)->reserved =
-			sourcing->pieces[i].quantity;
+	{
+		const Piece *piece = &sourcing->pieces[i];
+
+		if (!piece->tracked)
+			continue;
+		oms_stock_change(list, piece->demand->sku, piece->location)->reserved = piece->quantity;
+		request->units += piece->quantity;
+	}
 	oms_stock_merge(list);
 	for (int i = 0; i < list->count; i++)
 	{
@@ -372,7 +268,7 @@ insert_hold(Store *store, const Request *request, const Sourcing *sourcing, Time
  * Returns whether there was one of these items.
  */
 static bool
-hold_units(Store *store, Request *request, Interval *ttl, TimestampTz *until)
+hold_units(Store *store, HoldRequest *request, Interval *ttl, TimestampTz *until)
 {
 	Sourcing	sourcing = {.is_hold = true};
 	Hold		hold;
@@ -429,20 +325,20 @@ Datum
 oms_hold_stock(PG_FUNCTION_ARGS)
 {
 	Store	   *store = oms_store_argument(fcinfo, 4);
-	Request		request = {.ref = reference_argument(fcinfo)};
+	HoldRequest request = {.ref = reference_argument(fcinfo)};
 	Interval   *ttl = PG_GETARG_INTERVAL_P(3);
 	TimestampTz until;
 	OwnerScope	scope;
 	bool		repeated;
 
 	(void) expiry(ttl);
-	parse_items(&request, PG_GETARG_JSONB_P(2));
+	oms_parse_hold(&request, PG_GETARG_JSONB_P(2));
 	if (!PG_ARGISNULL(4))
 		request.channel = text_to_cstring(PG_GETARG_TEXT_PP(4));
 	oms_require_status(store, "orders");
 	oms_spi_begin();
 	oms_become_owner(store, &scope);
-	make_demands(store, &request);
+	oms_read_hold(store, &request);
 	repeated = hold_units(store, &request, ttl, &until);
 	oms_leave_owner(&scope);
 	oms_spi_end();

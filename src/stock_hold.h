@@ -5,6 +5,7 @@
 #ifndef OMS_STOCK_HOLD_H
 #define OMS_STOCK_HOLD_H
 
+#include "document.h"
 #include "giveway.h"
 #include "sourcing.h"
 
@@ -14,6 +15,31 @@ typedef struct PendingHold
 	pg_uuid_t	order_id;
 	const char *ref;
 } PendingHold;
+
+enum ItemField
+{
+	ITEM_SKU, ITEM_QUANTITY, ITEM_LOCATION, ITEM_FIELDS
+};
+
+typedef FieldValue ItemValues[ITEM_FIELDS];
+
+/* A call of oms.hold_stock. */
+typedef struct HoldRequest
+{
+	char	   *ref;
+	char	   *channel;		/* or NULL */
+	bytea	   *hash;
+	int			nitems;
+	ItemValues *items;
+	bool	   *is_counted;		/* where the item is to come from, stock is */
+	Demand	   *demands;		/* of what is counted in stock */
+	int			count;
+	int64		units;
+} HoldRequest;
+
+/* hold_items.c */
+extern void oms_parse_hold(HoldRequest *request, Jsonb *items);
+extern void oms_read_hold(Store *store, HoldRequest *request);
 
 /* stock_hold.c */
 extern HeapTuple oms_guard_stock_hold(Store *store, TriggerData *trigger);

@@ -222,6 +222,43 @@ INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('cap', 
 SELECT is((SELECT units_short FROM shop.orders WHERE id = :'o'), 5::bigint, 'a receipt gives waiting orders what expired as well');
 SELECT pg_temp.sound('fill');
 
+-- ---- bundles: what an order of them will want
+
+UPDATE shop.orders SET status = 'canceled' WHERE status NOT IN ('canceled', 'draft');
+SELECT oms.release_hold('shop', ref) FROM (SELECT DISTINCT ref FROM shop.stock_holds) h;
+INSERT INTO shop.skus (code, name, kind) SELECT s, s, 'bundle' FROM unnest('{outfit,wardrobe,nothing}'::text[]) AS s;
+INSERT INTO shop.bundle_items (bundle, sku, quantity) VALUES ('outfit', 'cap', 2), ('outfit', 'hat', 1), ('outfit', 'song', 1), ('wardrobe', 'outfit', 2), ('wardrobe', 'shirt', 1);
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('cap', 'a', 'count', 5), ('cap', 'b', 'count', 4), ('hat', 'a', 'count', 1), ('hat', 'b', 'count', 3), ('shirt', 'a', 'count', 5), ('shirt', 'b', 'count', 5);
+SELECT results_eq($$ SELECT units, repeated FROM oms.hold_stock('shop', 'k1', '[{"sku": "shirt", "quantity": 1}, {"sku": "outfit", "quantity": 2, "location": "b"}]') $$, $$ VALUES (7::bigint, false) $$, 'a bundle is held as its components');
+SELECT is(pg_temp.held('k1'), 'cap@b 4, hat@b 2, shirt@a 1', 'where the item says');
+SELECT results_eq($$ SELECT units, repeated FROM oms.hold_stock('shop', 'k1', '[{"sku": "shirt", "quantity": 1}, {"sku": "outfit", "quantity": 2, "location": "b"}]') $$, $$ VALUES (7::bigint, true) $$, 'once');
+SELECT throws_ok($$ SELECT pg_temp.place('outfit', 3) $$, 'OM003', NULL, 'others do not get them');
+SELECT pg_temp.place('outfit', 2, '{"stock_hold": "k1"}') AS o \gset
+SELECT is(pg_temp.parcels(:'o'), 'cap@b 4, hat@b 2, song@b 2', 'the order of the kits does, together');
+SELECT is(pg_temp.stock('shirt'), 'a 0/5, b 0/5', 'what it does not want is free');
+UPDATE shop.orders SET status = 'canceled' WHERE id = :'o';
+SELECT oms.hold_stock('shop', 'k2', pg_temp.item('outfit', 3));
+SELECT is(pg_temp.held('k2'), 'cap@a 2, cap@b 4, hat@a 1, hat@b 2', 'whole kits from each place');
+SELECT oms.release_hold('shop', 'k2');
+SELECT is((SELECT units FROM oms.hold_stock('shop', 'k3', pg_temp.item('wardrobe', 1))), 7::bigint, 'bundles of bundles');
+SELECT oms.release_hold('shop', 'k3');
+SELECT is((SELECT concat_ws(' | ', state, message, detail) FROM pg_temp.fault($$ SELECT oms.hold_stock('shop', 'k4', '[{"sku": "shirt", "quantity": 1}, {"sku": "outfit", "quantity": 5}]') $$)),
+	'OM003 | not enough stock: sku "cap" wants 10, 9 available (and 1 more) | [{"line":2,"sku":"cap","location":null,"wanted":10,"available":9},{"line":2,"sku":"hat","location":null,"wanted":5,"available":4}]', 'too many are refused whole, line being the bundle''s place');
+SELECT is(state || ' ' || message, expected, items) FROM (VALUES
+	('[{"sku": "shirt", "quantity": 1}, {"sku": "nothing", "quantity": 1}]', 'OM012 items[1].sku: bundle "nothing" has no items in bundle_items'),
+	('[{"sku": "outfit", "quantity": 1000000000000}]', 'OM012 items[0].quantity: 1000000000000 of bundle "outfit" hold more than 1000000000000 units of sku "cap"')
+	) AS v(items, expected), pg_temp.fault(format('SELECT oms.hold_stock(''shop'', ''k5'', %L)', items));
+UPDATE shop.skus SET active = false WHERE code = 'cap';
+SELECT is((SELECT state || ' ' || message FROM pg_temp.fault($$ SELECT oms.hold_stock('shop', 'k5', '[{"sku": "outfit", "quantity": 1}]') $$)), 'OM012 items[0].sku: sku "cap", which bundle "outfit" holds, is not active', 'a component that is not sold');
+UPDATE shop.skus SET active = true WHERE code = 'cap';
+SELECT pg_temp.sound('bundles');
+
+-- a partner that keeps its own books has nothing to hold
+INSERT INTO shop.methods (code, name, workflow, by_partner) VALUES ('abroad', 'By a partner', 'dropship', true);
+INSERT INTO shop.channels (code, name, default_method) VALUES ('partners', 'By partners', 'abroad');
+SELECT results_eq($$ SELECT units FROM oms.hold_stock('shop', 'own', pg_temp.item('cap', 1000), '1 hour', 'partners') $$, $$ VALUES (0::bigint) $$, 'what comes without limit needs no hold');
+SELECT is(pg_temp.held('own'), NULL, 'and has none');
+
 -- as many as fit into a transaction's places in line
 SELECT throws_ok($$ SELECT oms.hold_stock('shop', 'many' || n, pg_temp.item('song', 1)) FROM generate_series(1, 1001) AS n $$, '54000', NULL, 'holds of one transaction are limited');
 
