@@ -51,12 +51,16 @@ static const StoreQuery read_location = {
 	"CASE WHEN t.reserved" EQ "0 THEN 0 ELSE COALESCE((SELECT pg_catalog.sum(h.quantity)::pg_catalog.int8" \
 	" FROM @.stock_holds h WHERE h.sku" EQ sku where " AND h.expires_at" GT "pg_catalog.clock_timestamp()), 0) END"
 
-/* units that could be sold for later, NULL without limit; whether it may have parts */
+/*
+ * Units that could be sold for later, NULL without limit, by the policy that
+ * backorder.c would ask; whether it may have parts.
+ */
 #define LATER(sku) \
 	"(SELECT CASE WHEN pg_catalog.count(*)" EQ "0 THEN 0 WHEN pg_catalog.bool_or(p.limit_units IS NULL) THEN NULL" \
 	" ELSE pg_catalog.sum(GREATEST(0, p.limit_units" MINUS "p.backordered))::pg_catalog.int8 END" \
-	" FROM @.backorder_policies p WHERE p.sku" EQ sku " AND (p.valid_from IS NULL OR p.valid_from" LE "pg_catalog.now())" \
-	" AND (p.valid_until IS NULL OR p.valid_until" GT "pg_catalog.now())), k.kind" EQ "'bundle'"
+	" FROM (SELECT b.limit_units, b.backordered FROM @.backorder_policies b WHERE b.sku" EQ sku \
+	" AND b.valid_from" LE "pg_catalog.now() AND (b.valid_until IS NULL OR b.valid_until" GT "pg_catalog.now())" \
+	" ORDER BY b.valid_from DESC LIMIT 1) p), k.kind" EQ "'bundle'"
 
 #define NUMBERS(held) "t.on_hand, t.reserved, " held ", t.safety_stock, t.available"
 #define NEXT(sku) "(SELECT pg_catalog.min(i.expected_at) FROM @.inbound i WHERE i.sku" EQ sku " AND " IS_COMING
@@ -66,35 +70,46 @@ static const StoreQuery read_location = {
  * says: so little that making ready more would be what costs.
  */
 static const StoreQuery read_one = {
-	"SELECT k.code, k.active, k.tracked, false, " NUMBERS(HELD_UNITS("k.code", "")) ", " NEXT("k.code") "), false, " LATER("k.code")
+	"SELECT k.code, k.active AND (k.tracked OR k.kind" EQ "'bundle' OR EXISTS (SELECT FROM @.locations l WHERE l.active AND l.tracked)),"
+	" k.tracked, false, " NUMBERS(HELD_UNITS("k.code", "")) ", " NEXT("k.code") "), false, " LATER("k.code")
 	" FROM @.skus k CROSS JOIN LATERAL (SELECT " COUNTED("", "") " WHERE s.sku" EQ "k.code) t"
 	" WHERE k.code" EQ "$1 AND k.default_method IS NULL",
 	1, {TEXTOID}
 };
 
-/* $1 skus, $2 the channel's method, $3 the location */
-#define MANY(may_take, kept) \
-	"SELECT w.sku, k.active, k.tracked, COALESCE(m.by_partner AND $3 IS NULL, false), " \
+/* whether there is a location that it may come from, for what takes no stock too */
+#define SOMEWHERE(may_take) \
+	"EXISTS (SELECT FROM @.locations l WHERE l.active AND CASE WHEN $3 IS NOT NULL THEN l.code" EQ "$3" \
+	" WHEN m.by_partner THEN " IS_PARTNER " ELSE l.tracked END" may_take ")"
+
+/* $1 skus, $2 the channel's method, $3 the location, $4 the channel, $5 methods of the bundles that they are in */
+#define MANY(from_where, may_take, kept) \
+	"SELECT w.sku, k.active AND (k.kind" EQ "'bundle' OR " from_where "), k.tracked, COALESCE(m.by_partner AND $3 IS NULL, false), " \
 	NUMBERS(HELD_UNITS("w.sku", " AND ($3 IS NULL OR h.location" EQ "$3)")) "," \
 	" " NEXT("w.sku") " AND ($3 IS NULL OR i.location" EQ "$3))," \
 	" COALESCE(m.by_partner AND $3 IS NULL AND EXISTS (SELECT FROM @.locations l" \
-	" WHERE l.active AND NOT l.tracked AND " IS_PARTNER "), false), " LATER("w.sku") \
-	" FROM ROWS FROM (pg_catalog.unnest($1)) WITH ORDINALITY AS w(sku, place) LEFT JOIN @.skus k ON k.code" EQ "w.sku" \
-	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(k.default_method, $2) CROSS JOIN LATERAL (SELECT " \
-	COUNTED(" AND (m.by_partner IS NOT TRUE OR $3 IS NOT NULL OR " IS_PARTNER ")" may_take, kept) \
+	" WHERE l.active AND NOT l.tracked AND " IS_PARTNER may_take("w.sku", "l.code") "), false), " LATER("w.sku") \
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($5)) WITH ORDINALITY AS w(sku, method, place)" \
+	" LEFT JOIN @.skus k ON k.code" EQ "w.sku" \
+	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(w.method, k.default_method, $2) CROSS JOIN LATERAL (SELECT " \
+	COUNTED(" AND (m.by_partner IS NOT TRUE OR $3 IS NOT NULL OR " IS_PARTNER ")" may_take("s.sku", "s.location"), kept) \
 	" WHERE s.sku" EQ "w.sku AND ($3 IS NULL OR s.location" EQ "$3)) t ORDER BY w.place"
 
+#define ANYWHERE(sku, location) ""
+
 static const StoreQuery read_many = {
-	MANY("", ""), 3, {TEXTARRAYOID, TEXTOID, TEXTOID}
+	MANY("k.tracked OR " SOMEWHERE(""), ANYWHERE, ""), 5, {TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID}
 };
 
 static const StoreQuery read_many_for_channel = {
-	MANY(ALLOWED("s.sku", "s.location"), MINUS KEPT("s.sku", "s.location")), 4, {TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID}
+	MANY("k.tracked AND NOT " IS_LIMITED("w.sku") " OR " SOMEWHERE(ALLOWED("w.sku", "l.code")), ALLOWED, MINUS KEPT("s.sku", "s.location")),
+	5, {TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID}
 };
 
 /* what bundles are made of in the end */
 static const StoreQuery read_parts = {
-	"SELECT c.bundle, c.sku, c.quantity FROM @.bundle_components c WHERE c.bundle" EQ "ANY ($1) ORDER BY c.bundle, c.sku",
+	"SELECT c.bundle, c.sku, c.quantity, b.default_method FROM @.bundle_components c JOIN @.skus b ON b.code" EQ "c.bundle"
+	" WHERE c.bundle" EQ "ANY ($1) ORDER BY c.bundle, c.sku",
 	1, {TEXTARRAYOID}
 };
 
@@ -104,6 +119,7 @@ enum
 	SKU, ON_HAND, RESERVED, HELD, SAFETY_STOCK, AVAILABLE, BACKORDERABLE, NEXT_EXPECTED_AT, NCOLUMNS
 };
 
+static Answer *ask(Store *store, Datum skus, const Array *methods, const Question *question, int *count);
 static void put_answer(ReturnSetInfo *result, const Answer *answer);
 static bool is_single(ArrayType *array, Datum *only);
 static void make_bundles(Store *store, const Question *question, Answer *answers, int count);
@@ -208,16 +224,29 @@ oms_read_question(Store *store, FunctionCallInfo fcinfo, int first, Question *qu
 Answer *
 oms_ask(Store *store, Datum skus, const Question *question, int *count)
 {
-	char		nulls[] = {' ', question->has_method ? ' ' : 'n', question->has_location ? ' ' : 'n', ' ', '\0'};
+	return ask(store, skus, NULL, question, count);
+}
+
+/*
+ * ask does so for SKUs on their own, or for the components of bundles, whose
+ * methods go before theirs; NULL: the bundle has none.
+ */
+static Answer *
+ask(Store *store, Datum skus, const Array *methods, const Question *question, int *count)
+{
+	char		nulls[] = {
+		' ', question->has_method ? ' ' : 'n', question->has_location ? ' ' : 'n', question->has_channel ? ' ' : 'n',
+		methods ? ' ' : 'n', '\0'
+	};
 	Datum		only;
 	uint64		found = 0;
 	Answer	   *answers;
 
-	if (!question->is_particular && is_single(DatumGetArrayTypeP(skus), &only))
+	if (!methods && !question->is_particular && is_single(DatumGetArrayTypeP(skus), &only))
 		found = oms_run_reading(store, &read_one, &only);
 	if (found == 0)
 		found = oms_run_reading_nulls(store, question->has_channel ? &read_many_for_channel : &read_many, (Datum[]) {
-			skus, question->method, question->location, question->channel
+			skus, question->method, question->location, question->channel, methods ? oms_array_datum(methods) : (Datum) 0
 		}, nulls);
 	answers = palloc_extended(Max(1, found) * sizeof(Answer), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (uint64 i = 0; i < found; i++)
@@ -311,6 +340,7 @@ make_bundles(Store *store, const Question *question, Answer *answers, int count)
 {
 	Array	   *bundles = oms_array(TEXTOID, 8);
 	Array	   *skus = oms_array(TEXTOID, 8);
+	Array	   *methods = oms_array(TEXTOID, 8);
 	const char **of;
 	Part	   *parts;
 	uint64		found;
@@ -332,9 +362,13 @@ make_bundles(Store *store, const Question *question, Answer *answers, int count)
 		of[i] = oms_column_name(i, 1);
 		oms_array_add_text(skus, oms_column_name(i, 2));
 		parts[i].quantity = oms_column_int64(i, 3);
+		if (oms_column_is_null(i, 4))
+			oms_array_add_null(methods);
+		else
+			oms_array_add_text(methods, oms_column_name(i, 4));
 	}
 	/* in the order of skus, that of parts */
-	whole = oms_ask(store, oms_array_datum(skus), question, &nanswers);
+	whole = ask(store, oms_array_datum(skus), methods, question, &nanswers);
 	for (uint64 i = 0; i < found; i++)
 		parts[i].answer = &whole[i];
 	for (int i = 0; i < count; i++)

@@ -80,6 +80,11 @@ typedef struct Answer
 	"'only' AND (r.sku IS NULL OR r.sku" EQ sku ")) OR EXISTS (SELECT FROM @.channel_stock_rules r WHERE r.channel" EQ \
 	"$4 AND r.effect" EQ "'only' AND " OF_RULE(sku, location) "))"
 
+/* ... whether it may not everywhere ... */
+#define IS_LIMITED(sku) \
+	"EXISTS (SELECT FROM @.channel_stock_rules r WHERE r.channel" EQ "$4 AND (r.effect" EQ "'deny' OR r.effect" EQ "'only')" \
+	" AND (r.sku IS NULL OR r.sku" EQ sku "))"
+
 /* ... and how many units it must leave there */
 #define KEPT(sku, location) \
 	"(SELECT COALESCE(pg_catalog.max(r.units) FILTER (WHERE r.effect" EQ "'keep_from' AND r.channel" EQ "$4), 0)" \

@@ -185,7 +185,9 @@ oms_backorder_plan(Store *store, Sourcing *sourcing, bool lock)
 		Demand	   *demand = &sourcing->demands[i];
 		Policy	   *policy = wants_policy(demand) ? bsearch(&demand->sku, policies, count, sizeof(Policy), compare_texts) : NULL;
 
-		if (!policy)
+		/* nothing that comes could serve what its channel may take nowhere */
+		if (!policy || (sourcing->rules && !oms_channel_may_ever_take(store, sourcing->rules, demand->channel, demand->sku,
+																	  demand->location, demand->by_partner)))
 			continue;
 		demand->backordered = Min(demand->quantity - demand->found, Max(0, policy->left));
 		demand->policy_id = policy->id;

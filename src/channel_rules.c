@@ -31,6 +31,12 @@ static const StoreQuery read_rules = {
 	1, {TEXTARRAYOID}
 };
 
+static const StoreQuery read_places = {
+	"SELECT l.code, p.is_partner FROM @.locations l CROSS JOIN LATERAL (VALUES (l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'))"
+	" AS p(is_partner) WHERE l.active AND l.tracked ORDER BY p.is_partner, l.code",
+	0, {0}
+};
+
 /*
  * oms_has_channel_rules tells whether the store has any.  The caller acts as the
  * owner.
@@ -71,7 +77,7 @@ oms_channel_rules(Store *store, const Array *skus)
 	count = oms_run(store, &read_rules, (Datum[]) {oms_array_datum(skus)});
 	if (count == 0)
 		return NULL;
-	list = palloc(sizeof(ChannelRules));
+	list = palloc0(sizeof(ChannelRules));
 	list->rules = palloc_extended(count * sizeof(ChannelRule), MCXT_ALLOC_HUGE);
 	list->count = (int) count;
 	for (uint64 i = 0; i < count; i++)
@@ -153,6 +159,64 @@ oms_channel_may_take(const ChannelRules *rules, const char *channel, const char 
 		}
 	}
 	return !is_limited || is_named;
+}
+
+/*
+ * is_limited tells whether any rule says where a channel may take a SKU.
+ */
+static bool
+is_limited(const ChannelRules *rules, const char *channel, const char *sku)
+{
+	int			at = -1;
+	const ChannelRule *rule;
+
+	while (channel && (rule = next_rule(rules, sku, &at)) != NULL)
+	{
+		if (strcmp(rule->channel, channel) == 0 &&
+			(strcmp(rule->effect, "deny") == 0 || strcmp(rule->effect, "only") == 0))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * read_all_places reads the locations that may be asked.
+ */
+static void
+read_all_places(Store *store, ChannelRules *rules)
+{
+	uint64		count = oms_run(store, &read_places, NULL);
+
+	rules->places = palloc_extended(Max(1, count) * sizeof(char *), MCXT_ALLOC_HUGE);
+	rules->nplaces = (int) count;
+	rules->first_partner = 0;
+	for (uint64 i = 0; i < count; i++)
+	{
+		rules->places[i] = oms_column_text(i, 1);
+		rules->first_partner += !oms_column_bool(i, 2);
+	}
+}
+
+/*
+ * oms_channel_may_ever_take tells whether there is a location, or the one that
+ * is named, where a channel could take a SKU once units are there.
+ */
+bool
+oms_channel_may_ever_take(Store *store, ChannelRules *rules, const char *channel, const char *sku, const char *location,
+						  bool by_partner)
+{
+	if (!is_limited(rules, channel, sku))
+		return true;
+	if (location)
+		return oms_channel_may_take(rules, channel, sku, location);
+	if (!rules->places)
+		read_all_places(store, rules);
+	for (int i = by_partner ? rules->first_partner : 0; i < rules->nplaces; i++)
+	{
+		if (oms_channel_may_take(rules, channel, sku, rules->places[i]))
+			return true;
+	}
+	return false;
 }
 
 /*

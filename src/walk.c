@@ -69,15 +69,20 @@ static const StoreQuery lock_all_supply_at_hand = {
 };
 
 /*
- * Locations that matter without stock: named, untracked, and the first of all,
- * as many as may be left over when some have refused an order.
+ * Locations that matter without stock: named, untracked, and the first that have
+ * stock, our own before partners, as many as may be left over when some have
+ * refused an order; with $3 the first partners too.
  */
+#define IS_PARTNER(l) l ".kind" EQ "'supplier' OR " l ".kind" EQ "'third_party'"
+#define FIRST_PLACES(some, order) \
+	"ARRAY(SELECT f.code FROM @.locations f WHERE f.active AND f.tracked" some " ORDER BY " order "f.priority, f.code LIMIT $2)"
+
 static const StoreQuery read_places = {
-	"SELECT l.code, l.priority::pg_catalog.int8, l.tracked, l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'"
+	"SELECT l.code, l.priority::pg_catalog.int8, l.tracked, " IS_PARTNER("l")
 	" FROM @.locations l WHERE l.active AND (l.code" EQ "ANY ($1) OR NOT l.tracked OR l.code" EQ
-	"ANY (ARRAY(SELECT f.code FROM @.locations f WHERE f.active AND f.kind" NE "'supplier' AND f.kind" NE "'third_party'"
-	" ORDER BY f.priority, f.code LIMIT $2)))",
-	2, {TEXTARRAYOID, INT8OID}
+	"ANY (" FIRST_PLACES("", IS_PARTNER("f") ", ") ") OR l.code" EQ
+	"ANY (" FIRST_PLACES(" AND $3 AND (" IS_PARTNER("f") ")", "") "))",
+	3, {TEXTARRAYOID, INT8OID, BOOLOID}
 };
 
 typedef struct Place
@@ -308,6 +313,7 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 {
 	Array	   *named = oms_array(TEXTOID, 8);
 	bool		needed = false;
+	bool		by_partner = false;
 	int64		first = 1;
 	uint64		count;
 
@@ -316,6 +322,7 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 		const Demand *demand = &sourcing->demands[i];
 
 		needed |= !demand->tracked || demand->by_partner || demand->location;
+		by_partner |= !demand->tracked && demand->by_partner;
 		first = Max(first, demand->nexcluded + 1);
 		if (demand->location)
 			oms_array_add_text(named, demand->location);
@@ -326,7 +333,7 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 		return;
 	if (sourcing->rules)
 		first = PG_INT32_MAX;	/* any of them may be denied */
-	count = oms_run(store, &read_places, (Datum[]) {oms_array_datum(named), Int64GetDatum(first)});
+	count = oms_run(store, &read_places, (Datum[]) {oms_array_datum(named), Int64GetDatum(first), BoolGetDatum(by_partner)});
 	world->places = repalloc_huge(world->places, (world->nplaces + count + 1) * sizeof(Place));
 	for (uint64 i = 0; i < count; i++)
 	{

@@ -59,5 +59,31 @@ SELECT is((SELECT string_agg(coalesce(pg_temp.from('set', q), 'never'), ', ' ORD
 UPDATE shop.skus SET active = false WHERE code = 'plate';
 SELECT is(pg_temp.show('trousseau'), '0 reserved, 0 held, 0 available, 0 later', 'one that is not sold lacks in all');
 
+
+-- ---- where a channel may take nothing, nothing is sold for later either
+
+CREATE FUNCTION pg_temp.place(sku text, channel text, more jsonb DEFAULT '{}') RETURNS text LANGUAGE sql
+AS $$ SELECT short || ' short, ' || backordered || ' backordered' FROM oms.place_order('shop', jsonb_build_object('channel', channel, 'currency', 'EUR', 'lines', jsonb_build_array(jsonb_build_object('sku', sku, 'quantity', 30, 'unit_price', 1) || more))) $$;
+INSERT INTO shop.channel_stock_rules (channel, sku, effect) VALUES ('market', 'shirt', 'deny');
+SELECT is(pg_temp.show('shirt', 'market') || '; ' || pg_temp.show('shirt', 'till', 'south'), '0 reserved, 0 held, 0 available, 0 later; 0 reserved, 0 held, 0 available, 0 later', 'by a policy without limit');
+SELECT is(pg_temp.show('shirt', 'till'), '0 reserved, 0 held, 6 available, any later', 'elsewhere it is');
+SELECT throws_ok($$ SELECT pg_temp.place('shirt', 'market') $$, 'OM003', 'not enough stock: sku "shirt" wants 30, 0 available', 'it could never be served');
+SELECT throws_ok($$ SELECT pg_temp.place('shirt', 'till', '{"location": "south"}') $$, 'OM003', 'not enough stock: sku "shirt" wants 30, 0 available', 'at the location that is named');
+UPDATE shop.channels SET if_short = 'hold' WHERE code = 'market';
+SELECT is(pg_temp.place('shirt', 'market'), '30 short, 0 backordered', 'who may be short waits for the rule to change');
+SELECT is(pg_temp.place('shirt', 'till'), '0 short, 24 backordered', 'others wait for units');
+
+-- ---- of several policies in force the one that began last counts
+INSERT INTO shop.backorder_policies (sku, policy, limit_units, valid_from) VALUES ('hat', 'preorder', 4, '2020-01-01');
+SELECT is(pg_temp.show('hat'), '4 reserved, 3 held, 2 available, 20 later', 'alone');
+
+-- ---- what takes no stock needs a location too, the first that has stock
+UPDATE shop.locations SET tracked = false WHERE code = 'south';
+INSERT INTO shop.locations (code, name, tracked, priority) VALUES ('own', 'Own books', false, 0);
+SELECT is(pg_temp.place('song', 'web'), '0 short, 0 backordered', 'also where one comes first that keeps its own books');
+INSERT INTO shop.channel_stock_rules (channel, sku, effect) VALUES ('till', 'song', 'deny');
+SELECT is(pg_temp.show('song', 'till') || '; ' || pg_temp.show('song', 'till', 'own') || '; ' || pg_temp.show('song', 'web'), '0 reserved, 0 held, 0 available, 0 later; 0 reserved, 0 held, 0 available, 0 later; 0 reserved, 0 held, any available, 0 later', 'which a rule may deny');
+SELECT throws_ok($$ SELECT pg_temp.place('song', 'till') $$, 'OM009', NULL, 'as an order finds');
+
 SELECT * FROM finish();
 ROLLBACK;
