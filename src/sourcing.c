@@ -377,6 +377,8 @@ require_true_shortage(Store *store, Sourcing *sourcing)
 		return;
 	sourcing->never_waits = false;
 	oms_walk_plan(store, sourcing, false);
+	if (oms_reclaim_in_thought(store, sourcing))
+		oms_walk_plan(store, sourcing, false);
 	oms_backorder_plan(store, sourcing, false);
 	sourcing->never_waits = true;
 	if (is_refused(sourcing))

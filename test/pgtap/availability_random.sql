@@ -48,13 +48,24 @@ BEGIN
 	UPDATE worlds.channels SET active = false WHERE random() < 0.05;
 END $$;
 
--- sells tells what becomes of an order
-CREATE FUNCTION pg_temp.sells(sku text, units bigint, channel text, location text) RETURNS text LANGUAGE plpgsql AS $$
+-- order places one, of units that were held for it or others or none
+CREATE FUNCTION pg_temp.order(sku text, units bigint, channel text, location text, hold text, OUT waiting bigint) LANGUAGE sql AS $$
+	SELECT p.backordered FROM oms.place_order('worlds', jsonb_strip_nulls(jsonb_build_object('channel', channel, 'currency', 'EUR', 'stock_hold', hold, 'lines',
+		jsonb_build_array(jsonb_build_object('sku', sku, 'quantity', units, 'unit_price', 10, 'location', location))))) AS p $$;
+CREATE FUNCTION pg_temp.hold(sku text, units bigint, channel text, location text, ref text) RETURNS void LANGUAGE sql AS $$
+	SELECT oms.hold_stock('worlds', ref, jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('sku', sku, 'quantity', units, 'location', location))), '1 hour', channel) $$;
+
+-- sells tells what becomes of an order, with units that are held for it, which
+-- others cannot have
+CREATE FUNCTION pg_temp.sells(sku text, units bigint, channel text, location text, held bigint DEFAULT 0) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	waiting bigint;
 BEGIN
-	SELECT p.backordered INTO waiting FROM oms.place_order('worlds', jsonb_build_object('channel', channel, 'currency', 'EUR', 'lines',
-		jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('sku', sku, 'quantity', units, 'unit_price', 10, 'location', location))))) AS p;
+	IF held > 0 THEN
+		PERFORM pg_temp.hold(sku, held, channel, location, 'cart');
+		UPDATE worlds.stock SET safety_stock = safety_stock + available WHERE held >= units AND available > 0;
+	END IF;
+	waiting := pg_temp.order(sku, units, channel, location, CASE WHEN held > 0 THEN 'cart' END);
 	RAISE EXCEPTION 'sold' USING ERRCODE = 'ZZ001';
 EXCEPTION WHEN SQLSTATE 'ZZ001' THEN RETURN CASE WHEN waiting > 0 THEN 'later' ELSE 'now' END; WHEN SQLSTATE 'OM003' OR SQLSTATE 'OM009' OR SQLSTATE 'OM012' THEN RETURN 'no';
 END $$;
@@ -62,7 +73,7 @@ END $$;
 -- holds tells what becomes of a stock hold
 CREATE FUNCTION pg_temp.holds(sku text, units bigint, channel text, location text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM oms.hold_stock('worlds', 'cart', jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('sku', sku, 'quantity', units, 'location', location))), '1 hour', channel);
+	PERFORM pg_temp.hold(sku, units, channel, location, 'cart');
 	RAISE EXCEPTION 'held' USING ERRCODE = 'ZZ001';
 EXCEPTION WHEN SQLSTATE 'ZZ001' THEN RETURN 'now'; WHEN SQLSTATE 'OM003' OR SQLSTATE 'OM012' THEN RETURN 'no';
 END $$;
@@ -78,9 +89,36 @@ CREATE FUNCTION pg_temp.lies(OUT question text, OUT says text, OUT lie text) RET
 		UNION ALL SELECT 'what is for later is not' WHERE a.backorderable > 0 AND pg_temp.sells(a.sku, a.available + a.backorderable, c.code, l.code) <> 'later'
 		UNION ALL SELECT 'the next is not for later' WHERE a.backorderable > 0 AND pg_temp.sells(a.sku, a.available + 1, c.code, l.code) <> 'later'
 		UNION ALL SELECT 'without limit is limited' WHERE a.available IS NOT NULL AND a.backorderable IS NULL AND pg_temp.sells(a.sku, a.available + 1000, c.code, l.code) <> 'later'
-		UNION ALL SELECT 'what is available is not held' WHERE a.available > 0 AND pg_temp.holds(a.sku, a.available, c.code, l.code) <> 'now'
+		UNION ALL SELECT 'what is held is not sold' WHERE a.available > 0 AND pg_temp.sells(a.sku, a.available, c.code, l.code, a.available) <> 'now'
+		UNION ALL SELECT 'what is held is not sold with the rest' WHERE a.available > 1 AND pg_temp.sells(a.sku, a.available, c.code, l.code, 1 + a.available / 3) <> 'now'
+		UNION ALL SELECT 'with a hold more is sold' WHERE a.available > 0 AND pg_temp.sells(a.sku, a.available + a.backorderable + 1, c.code, l.code, 1 + a.available / 3) <> 'no'
 		UNION ALL SELECT 'more is held' WHERE (a.available > 0 OR a.sku LIKE 's_' AND l.tracked IS NOT FALSE) AND pg_temp.holds(a.sku, a.available + 1, c.code, l.code) <> 'no'
 	) x(lie) $$;
+
+-- deal holds and orders at random
+CREATE FUNCTION pg_temp.deal() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	sku text;
+	channel text;
+	ref text;
+BEGIN
+	FOR i IN 1 .. 25
+	LOOP
+		sku := pg_temp.one_of('s1', 's2', 's3', 's4', 'b1', 'b2', 'b3');
+		channel := pg_temp.one_of('c1', 'c2', 'c3');
+		ref := 'deal ' || pg_temp.some(2);
+		BEGIN
+			IF random() < 0.5 THEN
+				PERFORM pg_temp.hold(sku, 1 + pg_temp.some(2), channel, NULL, ref);
+			ELSIF random() < 0.8 THEN
+				PERFORM pg_temp.order(sku, 1 + pg_temp.some(3), channel, NULL, ref);
+			ELSE
+				PERFORM oms.release_hold('worlds', ref);
+			END IF;
+		EXCEPTION WHEN SQLSTATE 'OM003' OR SQLSTATE 'OM007' OR SQLSTATE 'OM009' OR SQLSTATE 'OM012' THEN
+		END;
+	END LOOP;
+END $$;
 
 CREATE PROCEDURE pg_temp.look_at_worlds(worlds int) LANGUAGE plpgsql AS $$
 DECLARE
@@ -92,6 +130,8 @@ BEGIN
 		PERFORM pg_temp.make_world();
 		PERFORM pg_sleep(0.001);
 		lies := lies || ARRAY(SELECT format('%s: %s, says %s, but %s', world, l.question, l.says, l.lie) FROM pg_temp.lies() l);
+		PERFORM pg_temp.deal();
+		lies := lies || ARRAY(SELECT format('%s: %s', world, v::text) FROM oms.verify_store('worlds') v WHERE violations <> 0);
 		ROLLBACK;	-- to have places in line for more
 	END LOOP;
 	INSERT INTO pg_temp.lies_told SELECT unnest(lies);
