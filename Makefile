@@ -131,6 +131,7 @@ OBJS = $(patsubst %,src/%.o, \
 	enforce \
 	verify \
 	repair \
+	repair_bundle \
 	repair_stock)
 
 # One subject a module, in load order; together they are the install script.

@@ -127,7 +127,7 @@ BEGIN
 	COMMENT ON TABLE skus IS 'What is sold, by stock keeping unit';
 	COMMENT ON COLUMN skus.code IS 'Key, chosen by people; never changes (OM006)';
 	COMMENT ON COLUMN skus.name IS 'What people see';
-	COMMENT ON COLUMN skus.kind IS 'physical, digital, service, warranty, subscription or bundle. A bundle is sent as what bundle_items says; a warranty is sold with the line that it is for (parent). A SKU that is a bundle stays one, and others never become one (OM006)';
+	COMMENT ON COLUMN skus.kind IS 'physical, digital, service, warranty, subscription or bundle. A bundle is sent as what bundle_items says; a warranty is sold with the line that it is for (parent). A SKU that is a bundle or a warranty stays one, and others never become one (OM006)';
 	COMMENT ON COLUMN skus.tracked IS 'Whether units of it are counted in stock. false: it is never short. Always false for digital, service, warranty and bundle (23514). Left out or NULL at INSERT: true for physical, false for others';
 	COMMENT ON COLUMN skus.ship_together IS 'Of a bundle: true: its components are sourced together and wait for each other (a ship_group of their own); false: each goes as soon as it can';
 	COMMENT ON COLUMN skus.weight_grams IS 'Grams that one unit weighs; the engine does not read it';
@@ -238,8 +238,9 @@ VALUES
 		'Refuses another code (OM006)'),
 	('skus', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
 		'Refuses another code (OM006)'),
-	('skus', 'oms_kind', 'BEFORE UPDATE', $$FOR EACH ROW WHEN ((OLD.kind = 'bundle'::text) <> (NEW.kind = 'bundle'::text)) EXECUTE FUNCTION oms.refuse('key', 'kind bundle')$$,
-		'Refuses to make a bundle of what is none, and the reverse (OM006)'),
+	('skus', 'oms_kind', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.kind <> NEW.kind AND (OLD.kind = ANY (ARRAY['bundle'::text, 'warranty'::text]) OR NEW.kind = ANY (ARRAY['bundle'::text, 'warranty'::text])))
+			EXECUTE FUNCTION oms.refuse('key', 'kinds bundle and warranty')$$,
+		'Refuses to make a bundle or a warranty of what is none, and the reverse (OM006)'),
 	('reasons', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.code <> NEW.code) EXECUTE FUNCTION oms.refuse('key', 'code')$$,
 		'Refuses another code (OM006)'),
 	('customers', 'oms_fixed', 'BEFORE UPDATE', $$FOR EACH ROW WHEN (OLD.id <> NEW.id) EXECUTE FUNCTION oms.refuse('key', 'id')$$,

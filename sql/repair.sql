@@ -18,8 +18,8 @@ BEGIN
 	COMMENT ON TABLE repairs IS 'What oms.repair_store has changed, one row a column of a row, append-only; written by the engine';
 	COMMENT ON COLUMN repairs.id IS 'Key, ascending';
 	COMMENT ON COLUMN repairs.at IS 'When it was mended, by the clock';
-	COMMENT ON COLUMN repairs.table_name IS 'The table whose row was mended: stock, orders, order_lines or payments';
-	COMMENT ON COLUMN repairs.key IS 'Which row: an order''s number, that and a line''s number, a payment''s id, a SKU and its location';
+	COMMENT ON COLUMN repairs.table_name IS 'The table whose row was mended: stock, orders, order_lines, payments, fulfillments, backorder_policies, inbound or bundle_components';
+	COMMENT ON COLUMN repairs.key IS 'Which row: an order''s number, that and a line''s number, the id of a payment, policy or row of inbound, a fulfillment''s number, a SKU and its location, or the bundle that it is in';
 	COMMENT ON COLUMN repairs.column_name IS 'Which column, one that the engine keeps';
 	COMMENT ON COLUMN repairs.was IS 'What it held; NULL: nothing';
 	COMMENT ON COLUMN repairs.became IS 'What it must be by its source, and holds since; NULL: nothing';
@@ -45,4 +45,4 @@ CREATE FUNCTION oms.repair_store(store text, OUT table_name text, OUT key text, 
 RETURNS SETOF record
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_repair_store';
-COMMENT ON FUNCTION oms.repair_store(text) IS 'Sets every counter and derived status to what follows from its source, by the rules of oms.verify_store, and returns what it changed, which table repairs keeps: on hand and unavailable by the ledger, reserved by fulfillments, lines by fulfillments and the log, orders by lines, charges, holds and payments, payments by their transactions. Where less is on hand than is reserved, allocations give way. Then makes automatic moves that are open. No trigger fires for what it mends; writers wait until it commits. Needs to own the store. Errors: 42501 not the owner; 55000 another isolation level than READ COMMITTED; 55P03 writers do not let it in; OM008 a store that lacks something, see oms.upgrade_store; OM010 no such store';
+COMMENT ON FUNCTION oms.repair_store(text) IS 'Sets every counter and derived status to what follows from its source, by the rules of oms.verify_store, and returns what it changed, which table repairs keeps: on hand and unavailable by the ledger, reserved by fulfillments and stock holds, what is on its way by its movements, bundles'' components by their items, policies by lines, lines by fulfillments and the log, orders by lines, charges, holds and payments, payments by their transactions. Where less is on hand than is reserved, allocations give way. Then makes automatic moves that are open. No trigger fires for what it mends; writers wait until it commits. Needs to own the store. Errors: 42501 not the owner; 55000 another isolation level than READ COMMITTED; 55P03 writers do not let it in; OM008 a store that lacks something, see oms.upgrade_store; OM010 no such store';

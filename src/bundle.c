@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
@@ -241,6 +242,27 @@ write_components(Store *store, const Bundles *bundles, const Codes *holders)
 		(void) oms_write_latest(store, &insert_components, (Datum[]) {
 			oms_array_datum(codes), oms_array_datum(skus), oms_array_datum(quantities), oms_array_datum(shares)
 		});
+}
+
+/*
+ * oms_make_out_bundle makes out one bundle, and what holds it, whatever is
+ * written of them.
+ */
+void
+oms_make_out_bundle(Store *store, const char *code)
+{
+	Relation	items = table_open(get_relname_relid("bundle_items", store->namespace_oid), AccessShareLock);
+	Bundles		bundles = {.rel = items};
+	Codes		holders = {palloc(sizeof(char *)), 1};
+	Array	   *changed = oms_array(TEXTOID, 1);
+
+	holders.list[0] = code;
+	oms_array_add_text(changed, code);
+	oms_read_bundles(store, changed, &holders, &bundles);
+	for (int i = 0; i < bundles.count; i++)
+		make_out(&bundles, &bundles.list[i], NULL);
+	write_components(store, &bundles, &holders);
+	table_close(items, AccessShareLock);
 }
 
 /*

@@ -29,6 +29,7 @@ typedef struct Expansion
 
 /* bundle.c */
 extern void oms_queue_bundles(Store *store);
+extern void oms_make_out_bundle(Store *store, const char *code);
 extern void oms_act_bundle_items(Store *store, TriggerData *trigger);
 
 /* expand.c */

@@ -49,9 +49,14 @@ typedef struct Mend
 static const Mend mends[] = {
 	{NULL, "stock", {"on_hand", "unavailable", "reserved"}},
 	{"an order that has fulfillments was placed", "orders", {"placed_at"}},
+	{"a line is a bundle's or a component's as the log says", "order_lines", {"expanded", "per_kit"}},
 	{"a line's units are what its fulfillments carry", "order_lines", {
 			"canceled", "allocated", "backordered", "short", "shipped", "delivered", "returned"
 	}},
+	{"backordered units were sold under the policy that the log says, of their SKU", "order_lines", {"backorder_policy_id"}},
+	{"a policy's backordered units are those of its lines", "backorder_policies", {"backordered"}},
+	{"what is on its way is counted by its movements", "inbound", {"sent", "received", "returned"}},
+	{"what has left or is done with says since when", "inbound", {"sent_at", "closed_at"}},
 	{"a payment's money and requests are its transactions'", "payments", {
 			"authorized", "captured", "voided", "refunded", "charged_back", "capture_requested", "refund_requested",
 			"open_requests", "failures"
@@ -67,6 +72,7 @@ static const Mend mends[] = {
 	{"an order's money is the sum of its payments", "orders", {"authorized", "captured", "refunded", "charged_back"}},
 	{"an order's axes follow from its counters", "orders", {"fulfillment_status", "return_status", "payment_status"}},
 	{"closed orders are in a final state, others are not", "orders", {"closed_at"}},
+	{"closed fulfillments are in a final state, others are not", "fulfillments", {"closed_at"}},
 };
 
 /* How the rows of a table are found, called and told to an order, as o. */
@@ -85,6 +91,9 @@ static const struct
 	{"order_lines", "o.id = c.id", "t.id = o.id",
 	"(SELECT r.number FROM %1$s.orders r WHERE r.id = o.order_id) || ' line ' || o.line_no", "o.order_id"},
 	{"payments", "o.id = c.id", "t.id = o.id", "o.id::text", "o.order_id"},
+	{"fulfillments", "o.id = c.id", "t.id = o.id", "o.number", "o.order_id"},
+	{"backorder_policies", "o.id = c.id", "t.id = o.id", "o.id::text", "NULL::uuid"},
+	{"inbound", "o.id = c.id", "t.id = o.id", "o.id::text", "NULL::uuid"},
 };
 
 static const StoreQuery log_repairs = {
@@ -183,11 +192,11 @@ oms_repair_note(Repairs *repairs, const char *table, const char *key, const char
 }
 
 /*
- * try runs something in a subtransaction.  Returns NULL, or the error that rolled
- * it back.
+ * oms_repair_try runs something in a subtransaction.  Returns NULL, or the error
+ * that rolled it back.
  */
-static ErrorData *
-try(void (*run) (Store *store, void *argument), Store *store, void *argument)
+ErrorData *
+oms_repair_try(void (*run) (Store *store, void *argument), Store *store, void *argument)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -214,6 +223,19 @@ try(void (*run) (Store *store, void *argument), Store *store, void *argument)
 }
 
 /*
+ * oms_repair_is_refusal tells whether an error says that what is to be written
+ * cannot be right, its source being corrupt itself.
+ */
+bool
+oms_repair_is_refusal(const ErrorData *error)
+{
+	int			category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION || category == ERRCODE_DATA_EXCEPTION ||
+		category == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+}
+
+/*
  * lock_tables locks out whoever writes a table or locks rows of it.
  */
 static void
@@ -232,7 +254,8 @@ keep_writers_out(Store *store)
 {
 	static const char *const tables[] = {
 		"fulfillments", "fulfillment_lines", "orders", "order_lines", "order_charges", "order_holds", "payments",
-		"payment_transactions", "stock", "stock_movements"
+		"payment_transactions", "inbound", "stock", "stock_movements", "stock_holds", "backorder_policies", "bundle_items",
+		"bundle_components"
 	};
 	StringInfoData command;
 	ErrorData  *error = NULL;
@@ -247,7 +270,7 @@ keep_writers_out(Store *store)
 
 		(void) set_config_option("lock_timeout", psprintf("%d", Max(1, DeadlockTimeout / 2)), PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
-		error = try(lock_tables, store, command.data);
+		error = oms_repair_try(lock_tables, store, command.data);
 		AtEOXact_GUC(true, guc_level);
 		if (!error)
 			return;
@@ -335,11 +358,10 @@ mend_apart(Store *store, const Mending *mending, int first, int count)
 	part.rows = oms_array(TEXTOID, count);
 	for (int i = first; i < first + count; i++)
 		oms_array_add(part.rows, mending->rows->values[i]);
-	error = try(mend_rows, store, &part);
+	error = oms_repair_try(mend_rows, store, &part);
 	if (!error)
 		return;
-	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+	if (!oms_repair_is_refusal(error))
 		ReThrowError(error);
 	if (count == 1)
 		return;
@@ -381,6 +403,7 @@ mend_all(Store *store, Repairs *repairs)
 
 	oms_repair_quietly(&quiet);
 	oms_repair_make_stock(store);
+	oms_repair_bundles(store, repairs);
 	for (int pass = 0; pass < MOST_PASSES; pass++)
 	{
 		int			before = repairs->keys->count;

@@ -61,7 +61,7 @@ static const Rule rules[] = {
 		"SELECT i.location, i.sku FROM @.stock_feed_items i WHERE NOT EXISTS (SELECT FROM @.stock_feeds f WHERE f.location = i.location"
 	" AND f.ref = i.ref AND f.as_of = i.as_of AND f.sequence IS NOT DISTINCT FROM i.sequence)"},
 	{"what is on its way is counted by its movements",
-		"SELECT i.id, i.ref, i.sku FROM @.inbound i LEFT JOIN (SELECT m.entity_id, m.sku, m.location,"
+		"SELECT i.ref, i.sku, i.id, v.* FROM @.inbound i LEFT JOIN (SELECT m.entity_id, m.sku, m.location,"
 		" coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'transfer_out'), 0) AS gone,"
 		" coalesce(sum(m.quantity) FILTER (WHERE m.kind IN ('receipt', 'transfer_in', 'adjustment')), 0) AS come"
 		" FROM @.stock_movements m WHERE m.entity = 'inbound' GROUP BY m.entity_id, m.sku, m.location) here"
@@ -71,15 +71,23 @@ static const Rule rules[] = {
 		" coalesce(sum(m.quantity) FILTER (WHERE m.kind = 'transfer_in'), 0) AS come"
 		" FROM @.stock_movements m WHERE m.entity = 'inbound' GROUP BY m.entity_id, m.sku, m.location) there"
 		" ON there.entity_id = i.id AND there.sku = i.sku AND there.location = i.from_location"
-		" WHERE (i.sent, i.received, i.returned) IS DISTINCT FROM"
-		" (coalesce(there.gone, 0), coalesce(here.come, 0), coalesce(there.come, 0))"
-		" UNION ALL SELECT m.entity_id, m.external_ref, m.sku FROM @.stock_movements m WHERE m.entity = 'inbound'"
+		" CROSS JOIN LATERAL (SELECT coalesce(there.gone, 0) AS sent, coalesce(here.come, 0) AS received,"
+		" coalesce(there.come, 0) AS returned) v WHERE (i.sent, i.received, i.returned) IS DISTINCT FROM"
+	" (v.sent, v.received, v.returned)"},
+	{"a movement that names what is on its way is of its SKU and locations",
+		"SELECT m.id, m.entity_id, m.sku, m.location FROM @.stock_movements m WHERE m.entity = 'inbound'"
 		" AND NOT EXISTS (SELECT FROM @.inbound i WHERE i.id = m.entity_id AND i.sku = m.sku"
 	" AND m.location IN (i.location, i.from_location))"},
+	/* a delivery that was canceled has no movement: when, nobody knows */
+	{"what has left or is done with says since when",
+		"SELECT i.ref, i.sku, i.id, v.* FROM @.inbound i CROSS JOIN LATERAL (SELECT min(m.at) FILTER"
+		" (WHERE m.kind = 'transfer_out') AS left_at, max(m.at) AS last_at FROM @.stock_movements m WHERE m.entity_id = i.id"
+		" AND m.entity = 'inbound') m CROSS JOIN LATERAL (SELECT CASE WHEN i.sent > 0 THEN coalesce(i.sent_at, m.left_at) END AS sent_at,"
+		" CASE WHEN i.status IN ('received', 'canceled') THEN coalesce(i.closed_at, m.last_at, now()) END AS closed_at) v"
+	" WHERE (i.sent_at, i.closed_at) IS DISTINCT FROM (v.sent_at, v.closed_at)"},
 	{"what is on its way has left, arrived or been given up as its status says",
-		"SELECT i.id, i.ref, i.status FROM @.inbound i WHERE (i.closed_at IS NOT NULL) <> (i.status IN ('received', 'canceled'))"
-		" OR i.from_location IS NOT NULL AND (i.sent_at IS NOT NULL) <> (i.sent > 0)"
-		" OR i.from_location IS NOT NULL AND i.status IN ('in_transit', 'received') AND i.sent = 0"
+		"SELECT i.id, i.ref, i.status FROM @.inbound i"
+		" WHERE i.from_location IS NOT NULL AND i.status IN ('in_transit', 'received') AND i.sent = 0"
 		" OR i.status = 'expected' AND i.sent > 0 OR i.closed_at IS NULL AND i.outstanding = 0"
 	" OR i.status = 'canceled' AND i.sent > 0 AND i.sent <> i.received + i.returned + i.missing"},
 	{"units of a placed line are all accounted for",
@@ -91,7 +99,11 @@ static const Rule rules[] = {
 	{"an order that has fulfillments was placed",
 		"SELECT o.number, o.id, (SELECT min(f.created_at) FROM @.fulfillments f WHERE f.order_id = o.id) AS placed_at"
 	" FROM @.orders o WHERE o.placed_at IS NULL AND EXISTS (SELECT FROM @.fulfillments f WHERE f.order_id = o.id)"},
-	/* what was canceled before it came in is in no log */
+
+	/*
+	 * what was canceled before it came in is in no log; the log also says how
+	 * many units could at most be backordered, and short
+	 */
 	{"a line's units are what its fulfillments carry",
 		"SELECT o.number, l.line_no, l.id, v.* FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id LEFT JOIN"
 		" (SELECT fl.order_line_id, sum(fl.quantity) FILTER (WHERE f.stock_state = 'reserved') AS allocated,"
@@ -100,16 +112,23 @@ static const Rule rules[] = {
 		" sum(fl.quantity) FILTER (WHERE f.shipped_at IS NOT NULL AND f.stock_state = 'released') AS returned,"
 		" sum(fl.quantity) FILTER (WHERE f.shipped_at IS NULL AND f.stock_state = 'released' AND NOT f.rerouted) AS canceled"
 		" FROM @.fulfillment_lines fl JOIN @.fulfillments f ON f.id = fl.fulfillment_id GROUP BY fl.order_line_id) c"
-		" ON c.order_line_id = l.id LEFT JOIN (SELECT e.entity_id, sum((e.detail ->> 'quantity')::bigint) AS canceled"
-		" FROM @.order_events e WHERE e.event = 'canceled_units' GROUP BY e.entity_id) e ON e.entity_id = l.id"
+		" ON c.order_line_id = l.id LEFT JOIN (SELECT e.entity_id,"
+		" sum(u.units) FILTER (WHERE e.event = 'canceled_units') AS canceled,"
+		" sum(CASE e.event WHEN 'shorted' THEN u.units WHEN 'filled' THEN -u.units END) FILTER (WHERE e.detail ? 'policy') AS backordered,"
+		" sum(CASE e.event WHEN 'shorted' THEN u.units WHEN 'filled' THEN -u.units END) FILTER (WHERE NOT e.detail ? 'policy') AS short"
+		" FROM @.order_events e CROSS JOIN LATERAL (SELECT (e.detail ->> 'quantity')::bigint AS units) u"
+		" WHERE e.event IN ('canceled_units', 'shorted', 'filled') GROUP BY e.entity_id) e ON e.entity_id = l.id"
+		" CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id"
+		" AND i.entity_id = o.id AND i.event = 'imported') AS imported) past"
 		" CROSS JOIN LATERAL (SELECT CASE WHEN o.placed_at IS NULL OR l.expanded THEN 0"
 		" ELSE l.quantity - coalesce(c.allocated, 0) - coalesce(c.shipped, 0) END AS units) rest"
-		" CROSS JOIN LATERAL (SELECT least(rest.units, CASE WHEN EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id"
-		" AND i.entity_id = o.id AND i.event = 'imported') THEN greatest(l.canceled, c.canceled)"
+		" CROSS JOIN LATERAL (SELECT least(rest.units, CASE WHEN past.imported THEN greatest(l.canceled, c.canceled)"
 		" ELSE coalesce(e.canceled, 0) END) AS canceled) gone"
+		" CROSS JOIN LATERAL (SELECT rest.units - gone.canceled AS units) waiting"
+		" CROSS JOIN LATERAL (SELECT CASE WHEN past.imported THEN least(l.backordered, waiting.units) ELSE least(waiting.units,"
+		" coalesce(e.backordered, 0), greatest(l.backordered, waiting.units - coalesce(e.short, 0))) END AS units) later"
 		" CROSS JOIN LATERAL (SELECT gone.canceled, coalesce(c.allocated, 0) AS allocated,"
-		" least(l.backordered, rest.units - gone.canceled) AS backordered,"
-		" rest.units - gone.canceled - least(l.backordered, rest.units - gone.canceled) AS short,"
+		" later.units AS backordered, waiting.units - later.units AS short,"
 		" coalesce(c.shipped, 0) AS shipped, coalesce(c.delivered, 0) AS delivered, coalesce(c.returned, 0) AS returned) v"
 		" WHERE (l.canceled, l.allocated, l.backordered, l.short, l.shipped, l.delivered, l.returned) IS DISTINCT FROM"
 	" (v.canceled, v.allocated, v.backordered, v.short, v.shipped, v.delivered, v.returned)"},
@@ -132,14 +151,22 @@ static const Rule rules[] = {
 		" WHERE (o.units, o.units_canceled, o.units_allocated, o.units_backordered, o.units_short, o.units_shipped,"
 		" o.units_delivered, o.units_returned) IS DISTINCT FROM (v.units, v.units_canceled, v.units_allocated,"
 	" v.units_backordered, v.units_short, v.units_shipped, v.units_delivered, v.units_returned)"},
+	{"backordered units were sold under the policy that the log says, of their SKU",
+		"SELECT o.number, l.line_no, l.id, v.* FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id"
+		" LEFT JOIN (SELECT DISTINCT ON (e.entity_id) e.entity_id, e.detail ->> 'policy' AS policy FROM @.order_events e"
+		" WHERE e.event = 'shorted' AND e.detail ? 'policy' ORDER BY e.entity_id, e.id DESC) e ON e.entity_id = l.id"
+		" LEFT JOIN @.backorder_policies p ON p.id::text = e.policy AND p.sku = l.sku"
+		" CROSS JOIN LATERAL (SELECT CASE WHEN e.entity_id IS NOT NULL THEN coalesce(p.id, l.backorder_policy_id)"
+		" WHEN EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id AND i.entity_id = o.id AND i.event = 'imported')"
+		" THEN l.backorder_policy_id END AS backorder_policy_id) v"
+		" WHERE l.backorder_policy_id IS DISTINCT FROM v.backorder_policy_id OR l.backordered > 0"
+	" AND NOT EXISTS (SELECT FROM @.backorder_policies f WHERE f.id = l.backorder_policy_id AND f.sku = l.sku)"},
 	{"a policy's backordered units are those of its lines",
-		"SELECT p.id, p.sku, p.backordered, l.backordered AS counted FROM @.backorder_policies p FULL JOIN (SELECT backorder_policy_id,"
+		"SELECT p.sku, v.* FROM @.backorder_policies p FULL JOIN (SELECT backorder_policy_id,"
 		" sum(backordered) AS backordered FROM @.order_lines WHERE backordered > 0 GROUP BY backorder_policy_id) l"
-		" ON l.backorder_policy_id = p.id WHERE coalesce(p.backordered, 0) <> coalesce(l.backordered, 0)"
+		" ON l.backorder_policy_id = p.id CROSS JOIN LATERAL (SELECT coalesce(p.id, l.backorder_policy_id) AS id,"
+		" coalesce(l.backordered, 0) AS backordered) v WHERE p.backordered IS DISTINCT FROM v.backordered"
 	" OR p.backordered > p.limit_units"},
-	{"backordered units were sold under a policy of their SKU",
-		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id WHERE l.backordered > 0"
-	" AND NOT EXISTS (SELECT FROM @.backorder_policies p WHERE p.id = l.backorder_policy_id AND p.sku = l.sku)"},
 	{"an order's total is the sum of its lines and charges",
 		"SELECT o.number, o.id, v.total FROM @.orders o CROSS JOIN LATERAL (SELECT coalesce((SELECT sum(l.quantity * l.unit_price"
 		" - l.discount + CASE WHEN o.tax_included THEN 0 ELSE l.tax END) FROM @.order_lines l WHERE l.order_id = o.id AND NOT l.expanded), 0)"
@@ -155,6 +182,16 @@ static const Rule rules[] = {
 		" THEN coalesce((SELECT sum(CASE WHEN c.kind = 'discount' THEN -1 ELSE 1 END * (c.amount + CASE WHEN o.tax_included THEN 0"
 		" ELSE c.tax END)) FROM @.order_charges c WHERE c.order_id = o.id), 0) ELSE 0 END AS credited) c"
 	" WHERE o.credited <> c.credited"},
+	/* components are numbered after all other lines */
+	{"a line is a bundle's or a component's as the log says",
+		"SELECT o.number, l.line_no, l.id, v.* FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id"
+		" LEFT JOIN (SELECT DISTINCT e.entity_id FROM @.order_events e WHERE e.event = 'expanded') b ON b.entity_id = l.id"
+		" LEFT JOIN (SELECT c.id, c.quantity / b.quantity AS units, row_number() OVER (PARTITION BY b.id ORDER BY c.line_no DESC)"
+		" <= (e.detail ->> 'components')::bigint AS is_component FROM @.order_events e JOIN @.order_lines b ON b.id = e.entity_id"
+		" JOIN @.order_lines c ON c.parent_line_id = b.id WHERE e.event = 'expanded') c ON c.id = l.id"
+		" CROSS JOIN LATERAL (SELECT b.entity_id IS NOT NULL AS expanded, CASE WHEN c.is_component THEN c.units END AS per_kit) v"
+		" WHERE (l.expanded, l.per_kit) IS DISTINCT FROM (v.expanded, v.per_kit) AND NOT EXISTS (SELECT FROM @.order_events i"
+	" WHERE i.order_id = o.id AND i.entity_id = o.id AND i.event = 'imported')"},
 	{"a bundle's line in a placed order has lines of its components, so many units a kit",
 		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id LEFT JOIN @.order_lines b"
 		" ON b.id = l.parent_line_id WHERE l.per_kit IS NOT NULL AND (b.expanded AND b.order_id = l.order_id"
@@ -165,15 +202,24 @@ static const Rule rules[] = {
 		"SELECT o.number, b.line_no FROM @.order_lines b JOIN @.orders o ON o.id = b.order_id WHERE b.expanded AND"
 		" (b.quantity * b.unit_price - b.discount, b.tax) IS DISTINCT FROM (SELECT ROW(sum(l.quantity * l.unit_price - l.discount),"
 	" sum(l.tax)) FROM @.order_lines l WHERE l.parent_line_id = b.id AND l.per_kit IS NOT NULL)"},
+	{"a warranty is for a line of its order, and for no more units than that has",
+		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.skus s ON s.code = l.sku JOIN @.orders o ON o.id = l.order_id"
+		" LEFT JOIN @.order_lines p ON p.id = l.parent_line_id LEFT JOIN @.skus g ON g.code = p.sku"
+		" WHERE s.kind = 'warranty' AND l.per_kit IS NULL AND o.placed_at IS NOT NULL"
+		" AND (p.order_id = l.order_id AND g.kind <> 'warranty' AND l.quantity <= p.quantity) IS NOT TRUE"
+	" AND NOT EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id AND i.entity_id = o.id AND i.event = 'imported')"},
 	{"what bundles come to follows from their items",
-		"WITH RECURSIVE way(bundle, sku, quantity, level) AS (SELECT i.bundle, i.sku, i.quantity::numeric, 1 FROM @.bundle_items i"
-		" UNION ALL SELECT w.bundle, i.sku, w.quantity * i.quantity, w.level + 1 FROM way w JOIN @.bundle_items i ON i.bundle = w.sku"
-		" WHERE w.level <= 8), counted AS (SELECT w.bundle, w.sku, sum(w.quantity) AS quantity, max(w.level) AS level FROM way w"
+		"WITH RECURSIVE item AS (SELECT i.bundle, i.sku, i.quantity, CASE WHEN sum(coalesce(i.price_share, i.quantity)) OVER b = 0"
+		" THEN i.quantity / sum(i.quantity) OVER b ELSE coalesce(i.price_share, i.quantity)"
+		" / sum(coalesce(i.price_share, i.quantity)) OVER b END AS share FROM @.bundle_items i WINDOW b AS (PARTITION BY i.bundle)),"
+		" way(bundle, sku, quantity, share, level) AS (SELECT i.bundle, i.sku, i.quantity::numeric, i.share, 1 FROM item i"
+		" UNION ALL SELECT w.bundle, i.sku, w.quantity * i.quantity, round(w.share * i.share, 40), w.level + 1 FROM way w"
+		" JOIN item i ON i.bundle = w.sku WHERE w.level <= 8), counted AS (SELECT w.bundle, w.sku, sum(w.quantity) AS quantity,"
+		" sum(w.share) AS share, max(w.level) AS level FROM way w"
 		" JOIN @.skus s ON s.code = w.sku WHERE s.kind <> 'bundle' OR w.level > 8 GROUP BY w.bundle, w.sku)"
-		" SELECT coalesce(c.bundle, n.bundle) AS bundle, coalesce(c.sku, n.sku) AS sku, c.quantity, n.quantity AS counted"
+		" SELECT coalesce(c.bundle, n.bundle) AS bundle, coalesce(c.sku, n.sku) AS sku, n.quantity, n.share"
 		" FROM @.bundle_components c FULL JOIN counted n ON n.bundle = c.bundle AND n.sku = c.sku"
-		" WHERE c.quantity IS DISTINCT FROM n.quantity OR n.level > 8"
-		" UNION ALL SELECT c.bundle, NULL, NULL, NULL FROM @.bundle_components c GROUP BY c.bundle HAVING abs(sum(c.share) - 1) > 1e-9"
+		" WHERE c.quantity IS DISTINCT FROM n.quantity OR n.level > 8 OR abs(c.share - n.share) > 1e-9"
 		" UNION ALL SELECT i.bundle, i.sku, i.quantity, NULL FROM @.bundle_items i JOIN @.skus s ON s.code = i.bundle"
 	" WHERE s.kind <> 'bundle'"},
 	{"open holds are counted",
@@ -272,7 +318,9 @@ static const Rule rules[] = {
 	{"closed fulfillments are in a final state, others are not",
 		"WITH s AS MATERIALIZED (SELECT w.name, s.state, s.is_final FROM @.workflows w,"
 		" oms.states(CASE WHEN oms.workflow_is_readable(w.definition) THEN w.definition::oms.workflow END) s)"
-		" SELECT f.number, f.status FROM @.fulfillments f JOIN s ON s.name = f.workflow AND s.state = f.status"
+		" SELECT f.number, f.status, f.id, CASE WHEN s.is_final THEN (SELECT max(e.at) FROM @.order_events e"
+		" WHERE e.order_id = f.order_id AND e.entity_id = f.id AND e.to_status = f.status) END AS closed_at"
+		" FROM @.fulfillments f JOIN s ON s.name = f.workflow AND s.state = f.status"
 	" WHERE s.is_final <> (f.closed_at IS NOT NULL)"},
 	{"no automatic move is left undone",
 		"WITH m AS MATERIALIZED (SELECT w.name, w.entity, m.from_state, m.to_state, m.guards FROM @.workflows w,"

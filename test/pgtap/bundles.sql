@@ -57,7 +57,7 @@ SELECT throws_ok($$ INSERT INTO shop.bundle_items VALUES ('free', 'kit', 1000000
 SELECT throws_ok($$ UPDATE shop.bundle_components SET quantity = 1 $$, 'OM005', NULL, 'components follow');
 SELECT throws_ok($$ TRUNCATE shop.bundle_items $$, 'OM005', NULL, 'TRUNCATE');
 SELECT throws_ok($$ DELETE FROM shop.skus WHERE code = 'kit' $$, '23503', NULL, 'a SKU that items name stays');
-SELECT throws_ok(format('UPDATE shop.skus SET kind = %L WHERE code = %L', k, c), 'OM006', NULL, c || ' cannot become ' || k) FROM (VALUES ('kit', 'physical'), ('cam', 'bundle'), ('empty', 'service')) AS v(c, k);
+SELECT throws_ok(format('UPDATE shop.skus SET kind = %L WHERE code = %L', k, c), 'OM006', NULL, c || ' cannot become ' || k) FROM (VALUES ('kit', 'physical'), ('cam', 'bundle'), ('empty', 'service'), ('cam', 'warranty'), ('care', 'digital')) AS v(c, k);
 SELECT lives_ok($$ UPDATE shop.skus SET kind = 'subscription' WHERE code = 'card' $$, 'other kinds change');
 UPDATE shop.skus SET kind = 'physical' WHERE code = 'card';
 
@@ -241,8 +241,8 @@ DECLARE list text; BEGIN
 	RAISE EXCEPTION USING ERRCODE = 'ZZZZZ', MESSAGE = coalesce(list, 'nothing');
 EXCEPTION WHEN SQLSTATE 'ZZZZZ' THEN RETURN SQLERRM; END $$;
 SELECT is(pg_temp.found(damage), wanted, damage) FROM (VALUES
-	('UPDATE shop.order_lines SET per_kit = per_kit + 1 WHERE per_kit IS NOT NULL', 'a bundle''s line in a placed order has lines of its components, so many units a kit'),
-	('UPDATE shop.order_lines SET parent_line_id = NULL WHERE per_kit IS NOT NULL', 'a bundle''s line in a placed order has lines of its components, so many units a kit; the components of a bundle''s line carry its price and its tax'),
+	('UPDATE shop.order_lines SET per_kit = per_kit + 1 WHERE per_kit IS NOT NULL', 'a line is a bundle''s or a component''s as the log says; a bundle''s line in a placed order has lines of its components, so many units a kit'),
+	('UPDATE shop.order_lines SET parent_line_id = NULL WHERE per_kit IS NOT NULL', 'a line is a bundle''s or a component''s as the log says; a bundle''s line in a placed order has lines of its components, so many units a kit; the components of a bundle''s line carry its price and its tax'),
 	('UPDATE shop.order_lines SET tax = tax + 0.0001 WHERE expanded', 'the components of a bundle''s line carry its price and its tax'),
 	('UPDATE shop.order_lines SET discount = discount + 0.0001 WHERE per_kit IS NOT NULL AND unit_price > 1', 'the components of a bundle''s line carry its price and its tax'),
 	('UPDATE shop.bundle_components SET quantity = quantity + 1', 'what bundles come to follows from their items'),
