@@ -227,6 +227,21 @@ SELECT is(pg_temp.carried(:'o'), 'a rejected ship: cam 1, care 1, lens 2; a canc
 UPDATE shop.stock SET safety_stock = available - 2 WHERE sku = 'cam' AND location <> 'c';
 SELECT pg_temp.place('[{"sku": "cam", "quantity": 3, "unit_price": 3}, {"sku": "care", "quantity": 3, "unit_price": 1, "parent": 1}]') AS o \gset
 SELECT is(pg_temp.carried(:'o'), 'a released ship: cam 2, care 2; b released ship: cam 1, care 1', 'goods from two locations: each with its warranty');
+
+-- ---- kits that wait for components
+
+UPDATE shop.stock SET safety_stock = available + safety_stock;
+SELECT pg_temp.place('[{"sku": "kit", "quantity": 3, "unit_price": 3}]', '{"if_short": "hold"}') AS o \gset
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('cam', 'a', 'receipt', 2), ('lens', 'a', 'receipt', 2), ('cam', 'b', 'receipt', 1), ('lens', 'b', 'receipt', 2);
+SELECT is(pg_temp.carried(:'o'), 'a open ship: cam 2, lens 2; b open ship: cam 1, lens 2', 'are given them, and wait for the rest');
+SELECT is(oms.cancel_lines('shop', :'o', '[{"line": 1, "quantity": 1}]'), 3::bigint, 'a kit of which a component is lacking');
+SELECT is(pg_temp.lines(:'o'), '1 kit 3 expanded; 2 cam 3: 1 canceled, 2 allocated, 0 short, 0 shipped; 3 lens 6: 2 canceled, 4 allocated, 0 short, 0 shipped', 'is canceled by what is lacking');
+SELECT is((SELECT string_agg(DISTINCT status, ' ') FROM shop.fulfillments WHERE order_id = :'o' AND stock_state = 'reserved'), 'released', 'so that the others go');
+SELECT oms.cancel_lines('shop', :'o');
+UPDATE shop.stock SET safety_stock = available + safety_stock;
+SELECT pg_temp.place('[{"sku": "kit", "quantity": 2, "unit_price": 3}]', '{"if_short": "hold"}') AS o \gset
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('cam', 'a', 'receipt', 2), ('lens', 'a', 'receipt', 3), ('cam', 'b', 'receipt', 1), ('lens', 'b', 'receipt', 2);
+SELECT is(pg_temp.carried(:'o'), 'a released ship: cam 1, lens 2; b released ship: cam 1, lens 2', 'whole kits from each place, as when they are placed');
 UPDATE shop.stock SET safety_stock = 0;
 SELECT is(pg_temp.broken(), NULL, 'everything agrees');
 
