@@ -10,9 +10,9 @@ BEGIN
 		sku text COLLATE "C" NOT NULL REFERENCES skus,
 		policy text COLLATE "C" NOT NULL CHECK (policy IN ('backorder', 'preorder')),
 		limit_units bigint CHECK (limit_units BETWEEN 0 AND 1000000000000),
-		valid_from timestamptz NOT NULL DEFAULT now(),
-		valid_until timestamptz,
-		expected_at timestamptz,
+		valid_from timestamptz NOT NULL DEFAULT now() CHECK (isfinite(valid_from)),
+		valid_until timestamptz CHECK (isfinite(valid_until)),
+		expected_at timestamptz CHECK (isfinite(expected_at)),
 		backordered bigint NOT NULL DEFAULT 0 CHECK (backordered >= 0),
 		revision bigint NOT NULL DEFAULT 0,
 		-- of several that are valid the one that began last counts: never two

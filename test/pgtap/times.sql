@@ -16,6 +16,11 @@ SELECT throws_ok(format(replace(statement, '?', quote_literal(t)), :'o', :'p', :
 FROM unnest(ARRAY['infinity', '-infinity']) t, (VALUES
 	('INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount, at) VALUES (%2$L, ''refund'', ''succeeded'', 1, ?)'),
 	('INSERT INTO shop.stock_movements (sku, location, kind, quantity, at) VALUES (''shirt'', ''a'', ''receipt'', 1, ?)'),
+	('INSERT INTO shop.inbound (sku, location, quantity, expected_at) VALUES (''shirt'', ''a'', 1, ?)'),
+	('INSERT INTO shop.inbound (sku, location, quantity, created_at) VALUES (''shirt'', ''a'', 1, ?)'),
+	('INSERT INTO shop.backorder_policies (sku, policy, valid_from) VALUES (''shirt'', ''backorder'', ?)'),
+	('INSERT INTO shop.backorder_policies (sku, policy, valid_until) VALUES (''shirt'', ''backorder'', ?)'),
+	('INSERT INTO shop.backorder_policies (sku, policy, expected_at) VALUES (''shirt'', ''backorder'', ?)'),
 	('INSERT INTO shop.order_holds (order_id, kind, placed_at) VALUES (%1$L, ''fraud'', ?)'),
 	('UPDATE shop.order_holds SET released_at = ? WHERE id = %3$L'),
 	('INSERT INTO shop.orders (channel, currency, created_at) VALUES (''web'', ''EUR'', ?)'),
