@@ -10,6 +10,7 @@ use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Session;
+use Shelves;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('dump');
@@ -131,6 +132,7 @@ sub is_whole
 	is($session->state('UPDATE ' . quoted($store) . ".fulfillments SET status = 'shipped' WHERE order_id = (SELECT id FROM "
 		  . quoted($store) . '.orders ORDER BY id DESC LIMIT 1)'), '00000', "$what: and it ships");
 	is(Session::violations($session, $store =~ s/'/''/gr), '', "$what: and verify_store is clean");
+	is(Shelves::goes_on($session, $store, 'web'), '', "$what: what was held, on its way, waited for, told or mended goes on");
 }
 
 # ---- without a superuser
@@ -161,6 +163,7 @@ INSERT INTO $s.locations (code, name, priority) VALUES ('A', 'A', 1), ('B', 'B',
 INSERT INTO $s.skus (code, name) VALUES ('X', 'X'), ('Y', 'Y'), ('Z', 'Z');
 END
 	work($keeper, $store, 'R-1');
+	Shelves::fill($keeper, $store, 'web');
 }
 is($keeper->value("SELECT count(*) FROM pg_class c WHERE relnamespace = 'shop'::regnamespace AND relowner <> 'keeper'::regrole"), 0,
 	'a store belongs to whoever made it');
@@ -193,6 +196,7 @@ END
 
 my %rows = map { $_ => rows_of($keeper, $_) } @stores;
 my %things = map { $_ => things_of($keeper, $_) } @stores;
+is(join(' ', grep { ref $rows{shop}{$_} && !@{ $rows{shop}{$_} } } sort keys %{ $rows{shop} }), '', 'every table has rows to restore');
 cmp_ok(scalar(grep { /^trigger/ } @{ $things{shop} }), '>=', 40, 'there are triggers to restore');
 is(Session::violations($keeper, 'shop'), '', 'the source is whole');
 

@@ -10,6 +10,7 @@ use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Session;
+use Shelves;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('upgrade');
@@ -24,6 +25,7 @@ $admin->run("CREATE DATABASE $_") for 'copy', 'inherited';
 $admin->run('CREATE ROLE heir LOGIN; GRANT CREATE ON DATABASE inherited TO heir');
 Session::make_store($admin, 'shop', 'X', 'Y');
 Session::receive($admin, 'shop', 'A', X => 1000, Y => 1000);
+Shelves::fill($admin, 'shop', 'web');
 
 my $clerk = Session->new($node);
 my $place = Session::place('shop', '"if_short": "hold"', X => 2, Y => 1);
@@ -93,6 +95,16 @@ is($admin->result->{state}, undef, 'upgrade_store waits for writers');
 is($third->result->{state}, undef, 'and another for it');
 is($admin->value($lacking), 0, 'the store is whole');
 
+# ---- renamed, it answers by its new name
+
+$admin->run("ALTER SCHEMA shop RENAME TO retail; SELECT oms.upgrade_store('retail')");
+is($admin->value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'retail'::regnamespace AND prosrc LIKE '%shop%'"), 0, 'no function of a renamed store spells the old name');
+is($admin->value("SELECT count(*) FROM pg_views WHERE schemaname = 'retail' AND definition LIKE '%shop%'"), 0, 'nor does a view');
+is($clerk->state("SELECT * FROM retail.availability"), '00000', 'its availability is told');
+is($clerk->state("SELECT * FROM retail.hold_stock('later', '[{\"sku\": \"BULB\", \"quantity\": 1}]'); SELECT retail.release_hold('later')"), '00000', 'and held');
+is(Session::violations($admin, 'retail'), '', 'verify_store is clean');
+$admin->run("ALTER SCHEMA retail RENAME TO shop; SELECT oms.upgrade_store('shop')");
+
 # ---- lost, dumped, restored, made whole
 
 $admin->run('CREATE VIEW shop.names AS SELECT code FROM shop.skus; ALTER TABLE shop.orders ADD COLUMN note text');
@@ -123,6 +135,7 @@ for my $case ([ 'postgres', 'postgres' ], [ 'copy', 'postgres' ], [ 'inherited',
 	is($session->value("SELECT count(*) FROM shop.names WHERE code = 'X'"), 1, "$database: and so does the users' view");
 	is($session->value("SELECT count(*) FROM pg_class c WHERE relnamespace = 'shop'::regnamespace AND relowner <> '$user'::regrole"), 0, "$database: all is $user\'s");
 	is(Session::violations($session, 'shop'), '', "$database: verify_store is clean again");
+	is(Shelves::goes_on($session, 'shop', 'web'), '', "$database: what was held, on its way, waited for, told or mended goes on");
 	$session->close;
 }
 

@@ -11,6 +11,7 @@ use Crowd;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Session;
+use Shelves;
 use Test::More;
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
@@ -27,6 +28,7 @@ $standby->start;
 my $admin = Session->new($primary);
 $admin->run('CREATE EXTENSION oms; CREATE ROLE analyst LOGIN');
 my $crowd = Crowd->new($admin, 'shop');
+Shelves::fill($admin, 'shop', 'web');
 $admin->run("SELECT oms.grant_store('shop', 'analyst', 'reader'); GRANT USAGE ON SCHEMA shop TO analyst");
 # whoever is told of a commit is told of what the standby has, too
 $primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'\n");
@@ -65,7 +67,9 @@ for my $sql (
 	'SELECT * FROM oms.layout_repairs(\'shop\')',
 	'SELECT shop.to_mermaid(\'ship\')',
 	'SELECT * FROM oms.events_after(\'shop\', NULL, 100000)',
-	map { "SELECT * FROM shop.$_ ORDER BY 1, 2" } 'order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'order_timeline',
+	'SELECT * FROM shop.availability(\'{LAMP,BULB,SET}\', \'web\')',
+	'SELECT shop.available_to_promise(\'LAMP\', 1)',
+	map { "SELECT * FROM shop.$_ ORDER BY 1, 2" } 'availability', 'backorders', 'bundle_lines', 'in_transit', 'refunds_due', 'order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'order_timeline',
 	'workflow_paths', 'workflow_dwell', 'workflow_conformance')
 {
 	my ($here, $there) = map { $_->run($sql)->{rows} } $reader, $admin;
@@ -97,6 +101,13 @@ for my $sql (
 	Session::place('shop', qq("external_ref": "$known"), X => 1),
 	"SELECT oms.cancel_lines('shop', $row)",
 	"SELECT oms.split_fulfillment('shop', id, '[{\"line\": 1, \"quantity\": 1}]') FROM shop.fulfillments WHERE stock_state = 'reserved' LIMIT 1",
+	"SELECT oms.hold_stock('shop', 'later', '[{\"sku\": \"BULB\", \"quantity\": 1}]')",
+	"SELECT oms.extend_hold('shop', 'cart')",
+	"SELECT oms.release_hold('shop', 'cart')",
+	"SELECT oms.receive_inbound('shop', id) FROM shop.inbound WHERE ref = 'PO-1'",
+	"SELECT oms.set_stock('shop', '{\"ref\": \"feed 3\", \"location\": \"partner\", \"sequence\": 3, \"basis\": \"on_hand\", \"items\": [{\"sku\": \"BULB\", \"quantity\": 1}]}')",
+	"SELECT oms.repair_store('shop')",
+	"UPDATE shop.inbound SET status = 'received' WHERE ref = 'PO-1'",
 	"INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR')",
 	"UPDATE shop.orders SET status = 'canceled' WHERE id = $row",
 	"UPDATE shop.fulfillments SET status = 'shipped' WHERE stock_state = 'reserved'",
@@ -148,6 +159,7 @@ is($reader->state("INSERT INTO shop.orders (channel, currency) VALUES ('web', 'E
 	'the new workflow is in force in it');
 is($reader->state("UPDATE shop.orders SET status = 'completed' WHERE status = 'void'"), 'OM001', 'in all it says');
 
+is(Shelves::goes_on($reader, 'shop', 'web'), '', 'what was held, on its way, waited for, told or mended goes on');
 $crowd->join_in($standby);
 $crowd->work(60);
 is($crowd->faults($reader), '', 'the crowd goes on there');
