@@ -1,5 +1,5 @@
 -- oms.solve_split: plans worked out by hand, and what it refuses.
--- test/t/022_split.pl compares it with an exhaustive search.
+-- test/t/024_split.pl compares it with an exhaustive search.
 BEGIN;
 SET client_min_messages = warning;
 SELECT no_plan();
