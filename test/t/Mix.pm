@@ -10,9 +10,8 @@
 # says where it looks).  learn->(rows) returns more of them, which only the answer
 # tells, or dies saying what is wrong with the answer.
 #
-# An entry that names what it needs, a function or a table of the store, is left
-# out where there is none.  setup makes what it wants to find; errors are SQLSTATEs
-# that its statements may end with besides those that all may.
+# setup makes what an entry wants to find; errors are SQLSTATEs that its statements
+# may end with besides those that all may.
 
 package Mix;
 
@@ -30,7 +29,10 @@ my @themes = (
 	[qw(place hold hold_again release_hold lock)],
 	[qw(place_in_steps cancel cancel_lines ship ship_and_cancel)],
 	[qw(split ship reject step cancel_lines)],
-	[qw(place reject movement movement_again transfer feed stock_hold stock_hold_ends)],
+	[qw(place reject movement movement_again transfer feed feed_again)],
+	[qw(place stock_hold stock_hold_again stock_hold_ends tick)],
+	[qw(deliver send arrive backorder cancel_lines movement)],
+	[qw(kit kit place_drafts cancel_lines ship backorder)],
 	[qw(pay transaction transaction_again answer)],
 	[qw(credit settle)],
 	[qw(place step workflow)]);
@@ -89,9 +91,7 @@ END
 	}
 	for my $name (sort keys %verbs)
 	{
-		my $verb = $verbs{$name};
-		$self->{lacks}{$name} = 1 if grep { !$admin->value("SELECT coalesce(to_regproc('$_')::oid, to_regclass('$_')::oid)") } @{ $verb->{needs} // [] };
-		$admin->run($verb->{setup}) if $verb->{setup} && !$self->{lacks}{$name};
+		$admin->run($verbs{$name}{setup}) if $verbs{$name}{setup};
 	}
 	$self->{wheel} = $self->wheel(sort keys %verbs);
 	$self->{deck} = [ sort { rand() <=> 0.5 } $self->verbs ];
@@ -103,7 +103,7 @@ END
 sub wheel
 {
 	my ($self, @names) = @_;
-	return [ map { ($_) x (10 * $verbs{$_}{weight}) } grep { !$self->{lacks}{$_} } @names ];
+	return [ map { ($_) x (10 * $verbs{$_}{weight}) } @names ];
 }
 
 # verbs(): the names of those that take part
@@ -157,6 +157,14 @@ sub several
 sub basket
 {
 	return map { pick(@skus) => 1 + int rand 4 } 1 .. 1 + int rand 4;
+}
+
+# the same with what is no plain SKU
+sub cart
+{
+	my %cart = basket();
+	$cart{ pick('KIT', 'BOX', 'LATE', 'SOON') } = 1 + int rand 2 if rand() < 0.2;
+	return %cart;
 }
 
 sub basket_text
@@ -231,7 +239,7 @@ sub movements
 		weight => 8,
 		make => sub {
 			my ($self) = @_;
-			my %basket = basket();
+			my %basket = cart();
 			$basket{CARE} = 1 if rand() < 0.1;
 			my @fields = ('"channel": "' . pick('web', 'web', 'market', 'paid') . '"', '"if_short": "' . pick('hold', 'refuse') . '"');
 			push @fields, '"ship_complete": true' if rand() < 0.2;
@@ -246,7 +254,7 @@ sub movements
 		make => sub {
 			my ($self) = @_;
 			my $ref = $self->ref_of('o');
-			my %basket = basket();
+			my %basket = cart();
 			my $line = 0;
 			my $lines = join ', ', map { "('$_', $basket{$_}, @{[ ++$line ]})" } sort { rand() <=> 0.5 } keys %basket;
 			my $place = "UPDATE shop.orders SET status = 'placed' WHERE channel = 'market' AND external_ref = '$ref'";
@@ -273,7 +281,8 @@ sub movements
 		make => sub {
 			return "WITH o AS (INSERT INTO shop.orders (channel, currency, if_short) VALUES ('market', 'EUR', 'hold') RETURNING id)"
 			  . ' INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price)'
-			  . " SELECT o.id, n, 'S' || (n * 7 + @{[ int rand 10 ]}) % 10, n, 5 FROM o, generate_series(1, 3) n";
+			  . " SELECT o.id, n, CASE n WHEN 4 THEN '@{[ pick('KIT', 'BOX', 'LATE') ]}' ELSE 'S' || (n * 7 + @{[ int rand 10 ]}) % 10 END, n, 5"
+			  . " FROM o, generate_series(1, @{[ pick(3, 3, 4) ]}) n";
 		}
 	},
 	place_drafts => {
@@ -297,7 +306,7 @@ sub movements
 			my $order = some('orders', "status IN ('placed', 'confirmed')");
 			return "SELECT oms.cancel_lines('shop', id) FROM shop.orders WHERE id = $order" if rand() < 0.4;
 			return "SELECT oms.cancel_lines('shop', id, (SELECT jsonb_agg(jsonb_build_object('line', line_no, 'quantity', 1))"
-			  . " FROM shop.order_lines l WHERE l.order_id = o.id), 'other') FROM shop.orders o WHERE id = $order";
+			  . " FROM shop.order_lines l WHERE l.order_id = o.id@{[ rand() < 0.9 ? ' AND l.per_kit IS NULL' : '' ]}), 'other') FROM shop.orders o WHERE id = $order";
 		}
 	},
 	hold => {
@@ -530,69 +539,162 @@ sub movements
 	},
 	describe => { weight => 0.1, make => sub { return "UPDATE shop.workflows SET description = clock_timestamp()::text WHERE name = 'standard'" } },
 
-	# ---- where the store has them
+	# ---- stock that is promised otherwise
 
 	stock_hold => {
 		weight => 2,
-		needs => ['oms.hold_stock'],
 		make => sub {
 			my ($self) = @_;
 			my $ref = $self->ref_of('h');
 			my %basket = basket();
 			push @{ $self->{holds} }, [ $ref, \%basket ];
-			shift @{ $self->{holds} } if @{ $self->{holds} } > 20;
-			my $items = join ', ', map { qq({"sku": "$_", "quantity": $basket{$_}}) } keys %basket;
-			return "SELECT oms.hold_stock('shop', '$ref', '[$items]', '@{[ pick('0.3 s', '1 s', '1 hour') ]}')";
+			shift @{ $self->{holds} } if @{ $self->{holds} } > 12;
+			my $items = join ', ', map { qq({"sku": "$_", "quantity": $basket{$_}}) } sort { rand() <=> 0.5 } keys %basket;
+			return $self->again(stock_hold => "SELECT oms.hold_stock('shop', '$ref', '[$items]', '@{[ pick('0.2 s', '0.6 s', '2 s', '1 hour') ]}')");
 		}
 	},
+	stock_hold_again => { weight => 0.7, make => sub { return $_[0]->repeat('stock_hold') // $verbs{stock_hold}{make}->(@_) } },
 	stock_hold_ends => {
-		weight => 1,
-		needs => ['oms.hold_stock'],
+		weight => 2,
 		make => sub {
 			my ($self) = @_;
-			my $hold = pick(@{ $self->{holds} }) or return $verbs{stock_hold}{make}->($self);
-			return "SELECT oms.extend_hold('shop', '$hold->[0]', '1 s')" if rand() < 0.3;
-			return "SELECT oms.release_hold('shop', '$hold->[0]')" if rand() < 0.5;
-			return $self->place($self->ref_of('o'), $hold->[1], '"channel": "web"', '"if_short": "hold"', qq("stock_hold": "$hold->[0]"));
+			my @holds = @{ $self->{holds} } or return $verbs{stock_hold}{make}->($self);
+			my $hold = pick(@holds, $holds[-1], $holds[-1]);
+			return "SELECT oms.extend_hold('shop', '$hold->[0]', '@{[ pick('0.5 s', '1 s') ]}')" if rand() < 0.25;
+			# often by two at the same time
+			return $self->again(stock_hold_ends => "SELECT oms.release_hold('shop', '$hold->[0]')") if rand() < 0.5;
+			my %basket = (%{ $hold->[1] }, rand() < 0.3 ? (pick(@skus) => 1 + int rand 4) : ());
+			return $self->again(
+				place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('hold', 'refuse') . '"', qq("stock_hold": "$hold->[0]")));
 		}
 	},
 	feed => {
-		weight => 1,
-		needs => ['oms.set_stock'],
+		weight => 2,
 		make => sub {
 			my ($self) = @_;
-			return $self->repeat('feed') // $verbs{feed}{make}->($self) if rand() < 0.2 && @{ $self->{recent}{feed} // [] };
 			my $number = ++$self->{last};
-			my %level = map { pick(@skus) => int rand 60 } 1 .. 1 + int rand 5;
+			my $location = pick(@locations);
+			# not all arrive in the order in which they were sent
+			my $sequence = $number - pick(0, 0, int rand 60);
+			my %level = map { pick(@skus) => int rand 40 } 1 .. 1 + int rand 5;
 			my $items = join ', ', map { qq({"sku": "$_", "quantity": $level{$_}}) } keys %level;
-			return $self->again(feed => qq(SELECT oms.set_stock('shop', '{"ref": "f$number", "location": "@{[ pick(@locations) ]}", "sequence": $number,)
-				  . qq( "basis": "@{[ pick('on_hand', 'sellable') ]}", "items": [$items]}')));
+			my $full = rand() < 0.07 ? ', "full": true' : '';
+			return $self->again(
+				feed => {
+					sql => "SELECT oms.set_stock('shop', '{\"ref\": \"f$number\", \"location\": \"$location\", \"sequence\": $sequence,"
+					  . qq| "basis": "@{[ pick('on_hand', 'sellable') ]}"$full, "items": [$items]}')|,
+					facts => { "feed f$number" => $location }
+				});
 		}
 	},
+	feed_again => { weight => 0.7, make => sub { return $_[0]->repeat('feed') // $verbs{feed}{make}->(@_) } },
 	backorder => {
-		weight => 2,
-		needs => ['shop.backorder_policies'],
-		setup => "INSERT INTO shop.skus (code, name) VALUES ('LATE', 'Late'); INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('LATE', 'backorder', 50)",
+		weight => 3,
+		setup => "INSERT INTO shop.skus (code, name) VALUES ('LATE', 'Late'), ('SOON', 'Soon');"
+		  . " INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('LATE', 'backorder', 12), ('SOON', 'preorder', 5), ('S4', 'backorder', 6)",
 		make => sub {
 			my ($self) = @_;
-			return movements($self->ref_of('m'), [ 'LATE', pick(@locations), 'receipt', 1 + int rand 20 ]) if rand() < 0.3;
-			return $self->place($self->ref_of('o'), { LATE => 1 + int rand 4, pick(@skus) => 1 }, '"channel": "web"', '"if_short": "refuse"');
+			return movements($self->ref_of('m'), map { [ $_, pick(@locations), 'receipt', 1 + int rand 8 ] } pick('LATE', 'SOON')) if rand() < 0.3;
+			my %basket = (LATE => 1 + int rand 4, rand() < 0.5 ? (SOON => 1 + int rand 3) : (), rand() < 0.5 ? (pick(@skus) => 1) : ());
+			return $self->again(
+				place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('refuse', 'refuse', 'hold') . '"',
+					'"ship_complete": ' . pick('true', 'false')));
+		}
+	},
+	policy => {
+		weight => 0.5,
+		errors => qr/^23514$/,    # a limit below what waits
+		make => sub {
+			my $sku = pick('LATE', 'SOON', 'S4');
+			return "UPDATE shop.backorder_policies SET limit_units = @{[ pick('NULL', 3 + int rand 20) ]} WHERE sku = '$sku'" if rand() < 0.6;
+			return "UPDATE shop.backorder_policies SET valid_until = clock_timestamp() WHERE sku = '$sku' AND valid_until IS NULL AND valid_from < clock_timestamp()"
+			  if rand() < 0.3;
+			return "INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('$sku', 'backorder', 9) ON CONFLICT DO NOTHING";
 		}
 	},
 	kit => {
-		weight => 2,
-		needs => ['shop.bundle_items'],
-		setup => "INSERT INTO shop.skus (code, name, kind) VALUES ('KIT', 'Kit', 'bundle');"
-		  . " INSERT INTO shop.bundle_items (bundle, sku, quantity, price_share) VALUES ('KIT', 'S1', 1, 0.5), ('KIT', 'S2', 2, 0.5)",
+		weight => 3,
+		setup => "INSERT INTO shop.skus (code, name, kind) VALUES ('KIT', 'Kit', 'bundle'), ('BOX', 'Box', 'bundle');"
+		  . " INSERT INTO shop.bundle_items (bundle, sku, quantity, price_share) VALUES ('KIT', 'S1', 1, 0.5), ('KIT', 'S2', 2, 0.5);"
+		  . " INSERT INTO shop.bundle_items (bundle, sku, quantity) VALUES ('BOX', 'KIT', 1), ('BOX', 'S2', 1), ('BOX', 'LATE', 1)",
 		make => sub {
 			my ($self) = @_;
-			return $self->place($self->ref_of('o'), { KIT => 1 + int rand 3, S1 => 1 }, '"channel": "web"', '"if_short": "' . pick('hold', 'refuse') . '"');
+			my %basket = (pick('KIT', 'BOX') => 1 + int rand 3, rand() < 0.5 ? (KIT => 1) : (), pick('S1', 'S2', 'S3') => 1);
+			return $self->again(place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('hold', 'refuse') . '"'));
 		}
+	},
+	bundle_edit => {
+		weight => 0.2,
+		make => sub { return "UPDATE shop.bundle_items SET quantity = @{[ pick(1, 2) ]} WHERE bundle = '@{[ pick('KIT', 'BOX') ]}' AND sku = 'S2'" }
+	},
+	rule => {
+		weight => 0.3,
+		make => sub {
+			return 'DELETE FROM shop.channel_stock_rules WHERE id = ' . some('channel_stock_rules', 'true') if rand() < 0.6;
+			my ($effect, $units) = @{ pick([ 'deny', 'NULL' ], [ 'only', 'NULL' ], [ 'keep_from', 5 ], [ 'keep_for', 3 ]) };
+			return "INSERT INTO shop.channel_stock_rules (channel, sku, location, effect, units) VALUES"
+			  . " ('@{[ pick('web', 'market') ]}', '@{[ pick(@skus) ]}', '@{[ pick(@locations) ]}', '$effect', $units) ON CONFLICT DO NOTHING";
+		}
+	},
+
+	# ---- what is on its way
+
+	send => {
+		weight => 2,
+		make => sub {
+			my ($self) = @_;
+			my ($from, $to) = sort { rand() <=> 0.5 } @locations;
+			my $ref = $self->ref_of('t');
+			my %units = map { pick(@skus) => 1 + int rand 5 } 1 .. pick(1, 2, 5);
+			my $status = pick('expected', 'in_transit', 'in_transit', 'received');
+			return $self->again(
+				inbound => {
+					sql => 'INSERT INTO shop.inbound (ref, sku, location, from_location, quantity, status) VALUES '
+					  . join(', ', map { "('$ref', '$_', '$to', '$from', $units{$_}, '$status')" } keys %units),
+					facts => { map { ("inbound $ref $_ $to" => $units{$_}) } keys %units }
+				});
+		}
+	},
+	deliver => {
+		weight => 1,
+		make => sub {
+			my ($self) = @_;
+			my $ref = $self->ref_of('t');
+			my $to = pick(@locations);
+			my %units = map { pick(@skus, 'LATE', 'SOON') => 1 + int rand 10 } 1 .. pick(1, 3);
+			return $self->again(
+				inbound => {
+					sql => 'INSERT INTO shop.inbound (ref, sku, location, quantity, expected_at) VALUES '
+					  . join(', ', map { "('$ref', '$_', '$to', $units{$_}, now() + interval '1 day')" } keys %units),
+					facts => { map { ("inbound $ref $_ $to" => $units{$_}) } keys %units }
+				});
+		}
+	},
+	inbound_again => { weight => 0.5, make => sub { return $_[0]->repeat('inbound') // $verbs{send}{make}->(@_) } },
+	arrive => {
+		weight => 4,
+		errors => qr/^23514$/,    # units of a transfer that has not left are not missing
+		make => sub {
+			my ($self) = @_;
+			my $row = some('inbound', 'closed_at IS NULL');
+			if (rand() < 0.4)
+			{
+				my $ref = rand() < 0.7 ? "'@{[ $self->ref_of('r') ]}'" : 'NULL';
+				return $self->again(
+					arrive => "SELECT oms.receive_inbound('shop', id, @{[ pick('NULL', 1 + int rand 4) ]}, $ref) FROM shop.inbound WHERE id = $row");
+			}
+			return "UPDATE shop.inbound SET missing = least(quantity, missing + 1) WHERE id = $row" if rand() < 0.1;
+			return "UPDATE shop.inbound SET status = '@{[ pick('in_transit', 'received', 'received', 'canceled') ]}' WHERE id = $row";
+		}
+	},
+	arrive_again => { weight => 0.5, make => sub { return $_[0]->repeat('arrive') // $verbs{arrive}{make}->(@_) } },
+	promise => {
+		weight => 0.3,
+		make => sub { return "SELECT oms.available_to_promise('shop', '@{[ pick(@skus, 'KIT', 'LATE') ]}', @{[ 1 + int rand 40 ]})" }
 	},
 	availability => {
 		weight => 0.5,
-		needs => ['oms.availability'],
-		make => sub { return "SELECT * FROM oms.availability('shop', ARRAY['@{[ join q(', '), @skus ]}'])" }
+		make => sub { return "SELECT * FROM oms.availability('shop', ARRAY['@{[ join q(', '), @skus, 'KIT', 'BOX', 'LATE' ]}'], @{[ pick('NULL', q('web')) ]})" }
 	});
 
 # learn_shipping($admin): how workflow ship reads, and with a state more

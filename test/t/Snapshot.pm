@@ -12,14 +12,11 @@ package Snapshot;
 use strict;
 use warnings;
 
-# Snapshot->new($admin)
+# Snapshot->new
 sub new
 {
-	my ($class, $admin) = @_;
-	my $self = bless {}, $class;
-	$self->{holds} = $admin->value("SELECT to_regclass('shop.stock_holds')") ? 'SELECT sku, location, quantity FROM shop.stock_holds'
-	  : 'SELECT NULL::text, NULL::text, NULL::bigint WHERE false';
-	return $self;
+	my ($class) = @_;
+	return bless {}, $class;
 }
 
 # stock: what there is, what the ledger says, what fulfillments and holds have
@@ -36,7 +33,7 @@ moved AS MATERIALIZED (
 		ELSE on_hand_change END AS does FROM shop.stock_movements),
 wanted AS (
 	SELECT sku, location, sum(quantity) AS reserved FROM
-		(SELECT sku, location, quantity FROM carried WHERE stock_state = 'reserved' UNION ALL $self->{holds}) r GROUP BY 1, 2),
+		(SELECT sku, location, quantity FROM carried WHERE stock_state = 'reserved' UNION ALL SELECT sku, location, quantity FROM shop.stock_holds) r GROUP BY 1, 2),
 ledger AS (
 	SELECT sku, location, sum(does) AS on_hand, sum(unavailable_change) AS unavailable FROM moved GROUP BY 1, 2),
 handled AS (
@@ -59,6 +56,29 @@ SELECT 'snapshot', rule, format('%s at %s: %s', sku, location, detail) FROM (
 	FROM carried c FULL JOIN handled h ON h.entity_id = c.id AND h.sku = c.sku
 	WHERE CASE WHEN c.has_left THEN c.quantity ELSE 0 END <> coalesce(h.issued, 0)
 		OR CASE WHEN c.has_left AND c.stock_state = 'released' THEN c.quantity ELSE 0 END <> coalesce(h.returned, 0) OR c.id IS NULL
+	UNION ALL
+	SELECT 'what a policy counts is what waits under it, within its limit', p.sku, p.policy,
+		format('%s of %s, %s wait', p.backordered, p.limit_units, l.waiting)
+	FROM shop.backorder_policies p LEFT JOIN (SELECT backorder_policy_id AS id, sum(backordered) AS waiting FROM shop.order_lines GROUP BY 1) l USING (id)
+	WHERE p.backordered <> coalesce(l.waiting, 0) OR p.backordered > p.limit_units
+	UNION ALL
+	SELECT 'what is on its way has left, come and come back by the ledger', i.sku, i.location,
+		format('%s: %s sent, %s received, %s returned', i.ref, i.sent, i.received, i.returned)
+	FROM shop.inbound i LEFT JOIN (SELECT entity_id, sku, location, sum(does) AS does, sum(quantity) FILTER (WHERE kind = 'transfer_out') AS gone
+		FROM moved WHERE entity = 'inbound' GROUP BY 1, 2, 3) t ON t.entity_id = i.id AND t.sku = i.sku AND t.location = i.location
+		LEFT JOIN (SELECT entity_id, sku, location, sum(does) AS does, sum(quantity) FILTER (WHERE kind = 'transfer_out') AS gone
+		FROM moved WHERE entity = 'inbound' GROUP BY 1, 2, 3) f ON f.entity_id = i.id AND f.sku = i.sku AND f.location = i.from_location
+	WHERE i.received <> coalesce(t.does, 0) OR i.sent <> coalesce(f.gone, 0) OR i.sent - i.returned <> -coalesce(f.does, 0)
+		OR i.sent > 0 AND i.returned + i.received > i.sent AND i.status = 'canceled'
+	UNION ALL
+	SELECT 'kits are whole: components go with them', o.number, b.sku, format('%s of %s, %s canceled, %s a kit', l.sku, b.quantity, l.canceled, l.per_kit)
+	FROM shop.order_lines b JOIN shop.orders o ON o.id = b.order_id JOIN shop.order_lines l ON l.parent_line_id = b.id AND l.per_kit IS NOT NULL
+	WHERE l.quantity <> b.quantity * l.per_kit OR l.canceled + l.allocated + l.backordered + l.short + l.shipped <> l.quantity
+	UNION ALL
+	SELECT 'a feed does not undo a later one', sku, location, format('%s after %s', sequence, before)
+	FROM (SELECT m.sku, m.location, d.sequence, lag(d.sequence) OVER (PARTITION BY m.sku, m.location ORDER BY m.id) AS before
+		FROM shop.stock_movements m JOIN shop.stock_feeds d ON m.external_ref = 'feed:' || d.ref AND m.location = d.location WHERE m.kind = 'count') n
+	WHERE before > sequence
 	UNION ALL
 	SELECT 'no order waits that may go on', o.number, o.status, format('%s held', o.open_holds) FROM shop.orders o
 	WHERE o.open_holds = 0 AND o.status = 'placed'
@@ -101,6 +121,8 @@ sub facts
 SELECT 'fact', 'order ' || o.external_ref, (SELECT string_agg(l.sku || ':' || l.quantity, ' ' ORDER BY l.sku) FROM shop.order_lines l
 	WHERE l.order_id = o.id AND l.parent_line_id IS NULL) FROM shop.orders o WHERE o.external_ref IS NOT NULL
 UNION ALL SELECT 'fact', concat_ws(' ', 'movement', external_ref, kind, sku, location), quantity::text FROM shop.stock_movements WHERE external_ref IS NOT NULL
+UNION ALL SELECT 'fact', 'feed ' || ref, location FROM shop.stock_feeds
+UNION ALL SELECT 'fact', concat_ws(' ', 'inbound', ref, sku, location), quantity::text FROM shop.inbound
 UNION ALL SELECT 'fact', concat_ws(' ', 'transaction', kind, outcome, gateway_ref), trim_scale(amount)::text FROM shop.payment_transactions
 	WHERE gateway_ref LIKE 'g%'
 UNION ALL SELECT 'fact', concat_ws(' ', 'moved', entity_id, to_status), '1' FROM shop.order_events

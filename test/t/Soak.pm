@@ -57,7 +57,7 @@ sub open_store
 	$self->{mix} = Mix->new;
 	$self->{mix}->set_up($admin);
 	Mix::learn_shipping($admin);
-	$self->{snapshot} = Snapshot->new($admin);
+	$self->{snapshot} = Snapshot->new;
 	$self->{sent} = {};    # fact => how many deeds that may have done it
 	$self->{value} = {};    # fact => value
 	$self->{acknowledged} = {};    # fact => 1
@@ -454,6 +454,18 @@ sub drain
 		return unless $self->hear(0.05);
 	}
 	$self->settle_account;
+	$self->repair;
+	return;
+}
+
+# repair(): where everything adds up there is nothing to mend
+sub repair
+{
+	my ($self) = @_;
+	return if $self->{fault};
+	my $result = $self->{hand}->try("SELECT table_name, key, column_name, was, became FROM oms.repair_store('shop')");
+	$self->fault("error: $result->{state} $result->{message} in repair_store") if $result->{state};
+	$self->fault('repair: ' . join ' ', map { $_ // 'NULL' } @{ $result->{rows}[0] }) if @{ $result->{rows} // [] };
 	return;
 }
 
