@@ -445,7 +445,7 @@ sub movements
 		make => sub {
 			my ($self) = @_;
 			my ($from, $to) = sort { rand() <=> 0.5 } @locations;
-			my $quantity = 1 + int rand 10;
+			my $quantity = 1 + int rand 5;
 			my @skus_moved = pick(0, 1) ? pick(@skus) : do { my %some = map { pick(@skus) => 1 } 1 .. 3; keys %some };
 			return movements($self->ref_of('m'), map { ([ $_, $from, 'transfer_out', $quantity ], [ $_, $to, 'transfer_in', $quantity ]) } @skus_moved);
 		}
@@ -546,7 +546,7 @@ sub movements
 		make => sub {
 			my ($self) = @_;
 			my $ref = $self->ref_of('h');
-			my %basket = basket();
+			my %basket = map { pick(@skus) => 1 + int rand 2 } 1 .. pick(1, 2, 3);
 			push @{ $self->{holds} }, [ $ref, \%basket ];
 			shift @{ $self->{holds} } if @{ $self->{holds} } > 12;
 			my $items = join ', ', map { qq({"sku": "$_", "quantity": $basket{$_}}) } sort { rand() <=> 0.5 } keys %basket;
@@ -575,7 +575,7 @@ sub movements
 			my $number = ++$self->{last};
 			my $location = pick(@locations);
 			# not all arrive in the order in which they were sent
-			my $sequence = $number - pick(0, 0, int rand 60);
+			my $sequence = abs($number - pick(0, 0, int rand 60));
 			my %level = map { pick(@skus) => int rand 40 } 1 .. 1 + int rand 5;
 			my $items = join ', ', map { qq({"sku": "$_", "quantity": $level{$_}}) } keys %level;
 			my $full = rand() < 0.07 ? ', "full": true' : '';
