@@ -673,7 +673,7 @@ sub movements
 	inbound_again => { weight => 0.5, make => sub { return $_[0]->repeat('inbound') // $verbs{send}{make}->(@_) } },
 	arrive => {
 		weight => 4,
-		errors => qr/^23514$/,    # units of a transfer that has not left are not missing
+		errors => qr/^(23514|OM007)$/,    # missing of what has not left; another row with this ref
 		make => sub {
 			my ($self) = @_;
 			my $row = some('inbound', 'closed_at IS NULL');
@@ -687,7 +687,7 @@ sub movements
 			return "UPDATE shop.inbound SET status = '@{[ pick('in_transit', 'received', 'received', 'canceled') ]}' WHERE id = $row";
 		}
 	},
-	arrive_again => { weight => 0.5, make => sub { return $_[0]->repeat('arrive') // $verbs{arrive}{make}->(@_) } },
+	arrive_again => { weight => 0.5, errors => qr{^(23514|OM007)$}, make => sub { return $_[0]->repeat('arrive') // $verbs{arrive}{make}->(@_) } },
 	promise => {
 		weight => 0.3,
 		make => sub { return "SELECT oms.available_to_promise('shop', '@{[ pick(@skus, 'KIT', 'LATE') ]}', @{[ 1 + int rand 40 ]})" }
