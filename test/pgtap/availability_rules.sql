@@ -42,8 +42,8 @@ SELECT is(pg_temp.from('hat', 4, 'market') || ', ' || pg_temp.from('hat', 6), '2
 -- ---- for later
 
 INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('hat', 'backorder', 20), ('shirt', 'backorder', NULL);
-INSERT INTO shop.backorder_policies (sku, policy, limit_units, valid_from, valid_until) VALUES ('spoon', 'preorder', 7, '2020-01-01', '2020-02-01'), ('plate', 'preorder', 7, '2020-01-01', '2090-01-01'), ('cup', 'preorder', 7, '2090-01-01', NULL);
-SELECT is((SELECT string_agg(format('%s %s', sku, coalesce(backorderable::text, 'any')), ', ') FROM oms.availability('shop', '{hat,shirt,spoon,plate,cup,song}')), 'hat 20, shirt any, spoon 0, plate 7, cup 0, song 0', 'policies that are in force');
+INSERT INTO shop.backorder_policies (sku, policy, limit_units, valid_from, valid_until) VALUES ('hat', 'preorder', 100, '2020-01-01', NULL), ('shirt', 'preorder', 3, '2020-01-01', NULL), ('spoon', 'preorder', 7, '2020-01-01', '2020-02-01'), ('plate', 'preorder', 7, '2020-01-01', '2090-01-01'), ('cup', 'preorder', 7, '2090-01-01', NULL);
+SELECT is((SELECT string_agg(format('%s %s', sku, coalesce(backorderable::text, 'any')), ', ') FROM oms.availability('shop', '{hat,shirt,spoon,plate,cup,song}')), 'hat 20, shirt any, spoon 0, plate 7, cup 0, song 0', 'policies that are in force, of several the one that began last');
 
 -- ---- bundles
 

@@ -97,6 +97,15 @@ sub recount
 	return 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ' . $self->glance . <<'END' . ';' . facts() . '; COMMIT';
 ;
 SELECT 'verify_store', rule, violations::text FROM oms.verify_store('shop') WHERE violations > 0;
+SELECT 'availability', 'what is told of a SKU is what its stock rows, holds and policies say', format('%s: %s on hand, %s reserved, %s available, %s backorderable',
+	a.sku, a.on_hand, a.reserved, a.available, a.backorderable)
+FROM shop.availability a JOIN shop.skus k ON k.code = a.sku AND k.kind = 'physical'
+	LEFT JOIN (SELECT sku, sum(on_hand) AS on_hand, sum(reserved) AS reserved, sum(on_hand - unavailable - reserved) AS free FROM shop.stock GROUP BY 1) s USING (sku)
+	LEFT JOIN (SELECT sku, sum(quantity) AS units FROM shop.stock_holds WHERE expires_at <= clock_timestamp() GROUP BY 1) h USING (sku)
+	LEFT JOIN (SELECT DISTINCT ON (sku) sku, limit_units - backordered AS units FROM shop.backorder_policies
+		WHERE valid_from <= now() AND (valid_until IS NULL OR valid_until > now()) ORDER BY sku, valid_from DESC) p USING (sku)
+WHERE (a.on_hand, a.reserved) IS DISTINCT FROM (coalesce(s.on_hand, 0), coalesce(s.reserved, 0)) OR a.available > coalesce(s.free, 0) + coalesce(h.units, 0)
+	OR p.sku IS NOT NULL AND a.backorderable IS DISTINCT FROM p.units OR p.sku IS NULL AND a.backorderable <> 0 LIMIT 5;
 SELECT 'log', 'each move begins where the one before ended', format('%s %s: from %s to %s after %s', entity, entity_id, from_status, to_status, before)
 FROM (SELECT *, lag(to_status) OVER (PARTITION BY entity_id ORDER BY id) AS before, row_number() OVER (PARTITION BY entity_id ORDER BY id) AS place
 	FROM shop.order_events WHERE event IN ('created', 'moved')) e
