@@ -207,6 +207,33 @@ sub moved
 	return { sql => "$sql RETURNING id", learn => sub { return map { ("moved $_->[0] $status" => 1) } @{ $_[0] } } };
 }
 
+# end_of_hold($ref, \%basket): how a stock hold ends, or lasts
+sub end_of_hold
+{
+	my ($self, $ref, $basket) = @_;
+	my $chance = rand;
+	return "SELECT oms.extend_hold('shop', '$ref', '@{[ pick('0.5 s', '1 s') ]}')" if $chance < 0.2;
+	return $self->again(stock_hold_ends => "SELECT oms.release_hold('shop', '$ref')") if $chance < 0.5;
+	my %basket = (%$basket, rand() < 0.3 ? (pick(@skus) => 1 + int rand 4) : ());
+	return $self->again(
+		place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('hold', 'refuse') . '"', qq("stock_hold": "$ref")));
+}
+
+# feed_of($location, $sequence, @skus): one of a warehouse
+sub feed_of
+{
+	my ($self, $location, $sequence, @named) = @_;
+	my $ref = $self->ref_of('f');
+	my $items = join ', ', map { qq({"sku": "$_", "quantity": @{[ int rand 40 ]}}) } @named;
+	my $full = rand() < 0.07 ? ', "full": true' : '';
+	return $self->again(
+		feed => {
+			sql => "SELECT oms.set_stock('shop', '{\"ref\": \"$ref\", \"location\": \"$location\", \"sequence\": $sequence,"
+			  . qq| "basis": "@{[ pick('on_hand', 'sellable') ]}"$full, "items": [$items]}')|,
+			facts => { "feed $ref" => $location }
+		});
+}
+
 # transaction($payment, $number): of a payment, the same for the same number
 sub transaction
 {
@@ -550,7 +577,14 @@ sub movements
 			push @{ $self->{holds} }, [ $ref, \%basket ];
 			shift @{ $self->{holds} } if @{ $self->{holds} } > 12;
 			my $items = join ', ', map { qq({"sku": "$_", "quantity": $basket{$_}}) } sort { rand() <=> 0.5 } keys %basket;
-			return $self->again(stock_hold => "SELECT oms.hold_stock('shop', '$ref', '[$items]', '@{[ pick('0.2 s', '0.6 s', '2 s', '1 hour') ]}')");
+			my $deed = { sql => "SELECT oms.hold_stock('shop', '$ref', '[$items]', '@{[ pick('0.2 s', '0.6 s', '2 s', '1 hour') ]}')" };
+			# once it is there, two sessions end it at the same time
+			$deed->{learn} = sub {
+				push @{ $self->{next} }, map { deed('stock_hold_ends', $self->end_of_hold($ref, \%basket)) } 1 .. 2;
+				return ();
+			  }
+			  if rand() < 0.5;
+			return $self->again(stock_hold => $deed);
 		}
 	},
 	stock_hold_again => { weight => 0.7, make => sub { return $_[0]->repeat('stock_hold') // $verbs{stock_hold}{make}->(@_) } },
@@ -559,32 +593,19 @@ sub movements
 		make => sub {
 			my ($self) = @_;
 			my @holds = @{ $self->{holds} } or return $verbs{stock_hold}{make}->($self);
-			my $hold = pick(@holds, $holds[-1], $holds[-1]);
-			return "SELECT oms.extend_hold('shop', '$hold->[0]', '@{[ pick('0.5 s', '1 s') ]}')" if rand() < 0.25;
-			# often by two at the same time
-			return $self->again(stock_hold_ends => "SELECT oms.release_hold('shop', '$hold->[0]')") if rand() < 0.5;
-			my %basket = (%{ $hold->[1] }, rand() < 0.3 ? (pick(@skus) => 1 + int rand 4) : ());
-			return $self->again(
-				place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('hold', 'refuse') . '"', qq("stock_hold": "$hold->[0]")));
+			return $self->end_of_hold(@{ pick(@holds, $holds[-1], $holds[-1]) });
 		}
 	},
 	feed => {
 		weight => 2,
 		make => sub {
 			my ($self) = @_;
-			my $number = ++$self->{last};
 			my $location = pick(@locations);
-			# not all arrive in the order in which they were sent
-			my $sequence = abs($number - pick(0, 0, int rand 60));
-			my %level = map { pick(@skus) => int rand 40 } 1 .. 1 + int rand 5;
-			my $items = join ', ', map { qq({"sku": "$_", "quantity": $level{$_}}) } keys %level;
-			my $full = rand() < 0.07 ? ', "full": true' : '';
-			return $self->again(
-				feed => {
-					sql => "SELECT oms.set_stock('shop', '{\"ref\": \"f$number\", \"location\": \"$location\", \"sequence\": $sequence,"
-					  . qq| "basis": "@{[ pick('on_hand', 'sellable') ]}"$full, "items": [$items]}')|,
-					facts => { "feed f$number" => $location }
-				});
+			my %named = map { pick(@skus) => 1 } 1 .. 1 + int rand 5;
+			my $sequence = $self->{last} + 10;
+			# the one before it comes after it, or at the same time
+			push @{ $self->{next} }, deed('feed', $self->feed_of($location, $sequence - 1 - int rand 9, keys %named)) if rand() < 0.5;
+			return $self->feed_of($location, $sequence, keys %named);
 		}
 	},
 	feed_again => { weight => 0.7, make => sub { return $_[0]->repeat('feed') // $verbs{feed}{make}->(@_) } },
