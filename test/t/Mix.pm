@@ -219,6 +219,16 @@ sub end_of_hold
 		place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('hold', 'refuse') . '"', qq("stock_hold": "$ref")));
 }
 
+# sold_out(): an order of what is to be backordered
+sub sold_out
+{
+	my ($self) = @_;
+	my %basket = (LATE => 1 + int rand 4, rand() < 0.5 ? (SOON => 1 + int rand 3) : (), rand() < 0.5 ? (pick(@skus) => 1) : ());
+	return $self->again(
+		place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('refuse', 'refuse', 'hold') . '"',
+			'"ship_complete": ' . pick('true', 'false')));
+}
+
 # feed_of($location, $sequence, @skus): one of a warehouse
 sub feed_of
 {
@@ -616,10 +626,9 @@ sub movements
 		make => sub {
 			my ($self) = @_;
 			return movements($self->ref_of('m'), map { [ $_, pick(@locations), 'receipt', 1 + int rand 8 ] } pick('LATE', 'SOON')) if rand() < 0.3;
-			my %basket = (LATE => 1 + int rand 4, rand() < 0.5 ? (SOON => 1 + int rand 3) : (), rand() < 0.5 ? (pick(@skus) => 1) : ());
-			return $self->again(
-				place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('refuse', 'refuse', 'hold') . '"',
-					'"ship_complete": ' . pick('true', 'false')));
+			# two sessions want the last of what may still be sold
+			push @{ $self->{next} }, deed('backorder', $self->sold_out) if rand() < 0.5;
+			return $self->sold_out;
 		}
 	},
 	policy => {
