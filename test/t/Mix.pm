@@ -28,7 +28,7 @@ my @themes = (
 	[qw(draft line place_drafts delete_draft)],
 	[qw(place hold hold_again release_hold lock)],
 	[qw(place_in_steps cancel cancel_lines ship ship_and_cancel)],
-	[qw(split ship reject step cancel_lines)],
+	[qw(split ship reject step cancel_lines cancel_parcel)],
 	[qw(place reject movement movement_again transfer feed feed_again)],
 	[qw(place stock_hold stock_hold_again stock_hold_ends tick)],
 	[qw(deliver send arrive backorder cancel_lines movement)],
@@ -83,7 +83,7 @@ sub set_up
 	Session::make_store($admin, 'shop', @skus);
 	$admin->run(<<'END' . "INSERT INTO shop.customers (code, credit_limit) SELECT 'acme' || n, @{[ CREDIT_LIMIT ]} FROM generate_series(1, 3) n");
 INSERT INTO shop.channels (code, name, payment_required) VALUES ('paid', 'Paid', true);
-INSERT INTO shop.skus (code, name, kind, tracked, default_method) VALUES ('CARE', 'Care', 'service', false, 'service');
+INSERT INTO shop.skus (code, name, kind, tracked, default_method) VALUES ('CARE', 'Care', 'service', false, 'service'), ('COVER', 'Cover', 'warranty', false, NULL);
 END
 	for my $location (@locations)
 	{
@@ -179,7 +179,12 @@ sub document
 	my ($ref, $basket, @fields) = @_;
 	# in any order, since a cart is
 	my @names = sort { rand() <=> 0.5 } keys %$basket;
-	my $lines = join ', ', map { qq({"sku": "$_", "quantity": $basket->{$_}, "unit_price": 10}) } @names;
+	my $rest = '"unit_price": 10' . (rand() < 0.08 ? ', "ship_group": "together"' : '');
+	my @lines = map { qq({"sku": "$_", "quantity": $basket->{$_}, $rest}) } @names;
+	$lines[ int rand @lines ] =~ s/\}$/', "location": "' . pick(@locations) . '"}'/e if rand() < 0.08;
+	push @lines, qq({"sku": "COVER", "quantity": $basket->{ $names[0] }, "unit_price": 2, "parent": 1}) if rand() < 0.1 && $names[0] =~ /^S\d/;
+	my $lines = join ', ', @lines;
+	push @fields, '"priority": ' . int rand 3 if rand() < 0.2;
 	return '{' . join(', ', qq("external_ref": "$ref"), '"currency": "EUR"', @fields, qq("lines": [$lines])) . '}';
 }
 
@@ -432,6 +437,13 @@ sub movements
 		make => sub {
 			my $ship = "UPDATE shop.fulfillments SET status = 'shipped' WHERE id = " . some('fulfillments', "status IN ('released', 'picking', 'packed')");
 			return "WITH f AS ($ship RETURNING order_id) UPDATE shop.orders SET status = 'canceled' WHERE id IN (SELECT order_id FROM f)";
+		}
+	},
+	cancel_parcel => {
+		weight => 1,
+		make => sub {
+			return moved('canceled', "UPDATE shop.fulfillments SET status = 'canceled', status_reason = 'customer_request' WHERE id = "
+				  . some('fulfillments', "stock_state = 'reserved'"));
 		}
 	},
 	send_back => {
