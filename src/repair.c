@@ -38,6 +38,9 @@
 
 PG_FUNCTION_INFO_V1(oms_repair_store);
 
+/* Lines of these are not counted: who has their units must be said first. */
+#define UNCLEAR_FULFILLMENTS "what became of a fulfillment's stock agrees with its times"
+
 /* What a rule mends. */
 typedef struct Mend
 {
@@ -48,6 +51,7 @@ typedef struct Mend
 
 static const Mend mends[] = {
 	{NULL, "stock", {"on_hand", "unavailable", "reserved"}},
+	{"a fulfillment whose goods have left says since when", "fulfillments", {"shipped_at"}},
 	{"an order that has fulfillments was placed", "orders", {"placed_at"}},
 	{"a line is a bundle's or a component's as the log says", "order_lines", {"expanded", "per_kit"}},
 	{"a line's units are what its fulfillments carry", "order_lines", {
@@ -382,6 +386,10 @@ mend_one(Store *store, const Mend *mend, Repairs *repairs)
 	while (strcmp(kinds[mending.kind].table, mend->table) != 0)
 		mending.kind++;
 	mending.source = mend->rule ? oms_rule_query(store, mend->rule) : oms_repair_stock_source(store);
+	if (strcmp(mend->table, "order_lines") == 0)
+		mending.source = psprintf("SELECT * FROM (%s) r WHERE NOT EXISTS (SELECT FROM %s.fulfillment_lines l JOIN (%s) f"
+								  " ON f.id = l.fulfillment_id WHERE l.order_line_id = r.id)",
+								  mending.source, store->quoted_name, oms_rule_query(store, UNCLEAR_FULFILLMENTS));
 	mending.key = psprintf(kinds[mending.kind].key, store->quoted_name);
 	if (SPI_execute(psprintf("SELECT DISTINCT %s FROM (%s) c JOIN %s.%s o ON %s", mending.key, mending.source,
 							 store->quoted_name, mend->table, kinds[mending.kind].same), false, 0) != SPI_OK_SELECT)

@@ -135,8 +135,12 @@ static const Rule rules[] = {
 	{"a fulfillment carries lines of its own order, by their SKU",
 		"SELECT f.number, l.sku FROM @.fulfillment_lines l JOIN @.fulfillments f ON f.id = l.fulfillment_id"
 	" JOIN @.order_lines ol ON ol.id = l.order_line_id WHERE ol.order_id <> f.order_id OR ol.sku <> l.sku"},
+	{"a fulfillment whose goods have left says since when",
+		"SELECT f.number, f.id, m.shipped_at FROM @.fulfillments f LEFT JOIN (SELECT m.entity_id, min(m.at) AS shipped_at"
+		" FROM @.stock_movements m WHERE m.entity = 'fulfillment' AND m.kind = 'issue' GROUP BY m.entity_id) m"
+	" ON m.entity_id = f.id WHERE f.stock_state = 'issued' AND f.shipped_at IS NULL"},
 	{"what became of a fulfillment's stock agrees with its times",
-		"SELECT f.number FROM @.fulfillments f WHERE f.stock_state = 'issued' AND f.shipped_at IS NULL"
+		"SELECT f.number, f.id FROM @.fulfillments f WHERE f.stock_state = 'issued' AND f.shipped_at IS NULL"
 		" OR f.shipped_at IS NOT NULL AND f.stock_state NOT IN ('issued', 'released')"
 		" OR f.delivered_at IS NOT NULL AND f.shipped_at IS NULL"
 	" OR f.rerouted AND (f.stock_state <> 'released' OR f.shipped_at IS NOT NULL)"},
