@@ -29,8 +29,8 @@ PG_FUNCTION_INFO_V1(oms_available_to_promise);
 	" WHERE s.sku" EQ "$1 AND ($2 IS NULL OR s.location" EQ "$2) AND l.active AND l.tracked AND (NOT $3 OR " IS_PARTNER ")" \
 	may_take
 
-#define ARRIVALS(may_take) \
-	"SELECT i.location, i.outstanding, i.expected_at FROM @.inbound i JOIN @.locations l ON l.code" EQ "i.location" \
+#define ARRIVALS(may_take, kept) \
+	"SELECT i.location, i.outstanding, i.expected_at, " kept " FROM @.inbound i JOIN @.locations l ON l.code" EQ "i.location" \
 	" WHERE i.sku" EQ "$1 AND ($2 IS NULL OR i.location" EQ "$2) AND l.active AND l.tracked AND (NOT $3 OR " IS_PARTNER ")" \
 	" AND " IS_COMING may_take " ORDER BY i.expected_at, i.id"
 
@@ -41,8 +41,8 @@ static const StoreQuery read_levels[] = {
 };
 
 static const StoreQuery read_arrivals[] = {
-	{ARRIVALS(""), 3, {TEXTOID, TEXTOID, BOOLOID}},
-	{ARRIVALS(ALLOWED("i.sku", "i.location")), 4, {TEXTOID, TEXTOID, BOOLOID, TEXTOID}}
+	{ARRIVALS("", "0::pg_catalog.int8"), 3, {TEXTOID, TEXTOID, BOOLOID}},
+	{ARRIVALS(ALLOWED("i.sku", "i.location"), KEPT("i.sku", "i.location")), 4, {TEXTOID, TEXTOID, BOOLOID, TEXTOID}}
 };
 
 /* units that are owed already, and so served before anybody new */
@@ -57,8 +57,8 @@ static const StoreQuery read_waiting = {
 typedef struct Level
 {
 	const char *location;
-	int64		units;			/* less than 0 where safety stock is to be
-								 * filled up */
+	int64		units;			/* less than 0 where safety stock, or what is
+								 * to be left, is to be filled up */
 } Level;
 
 static TimestampTz promise(Store *store, const Question *question, const Answer *answer, int64 wanted);
@@ -126,10 +126,11 @@ promise(Store *store, const Question *question, const Answer *answer, int64 want
 }
 
 /*
- * level_at returns the level of a location, which may be new.
+ * level_at returns the level of a location; where nothing has ever been, so much
+ * is to be left of what comes first.
  */
 static Level *
-level_at(Level *levels, int *count, const char *location)
+level_at(Level *levels, int *count, const char *location, int64 kept)
 {
 	for (int i = 0; i < *count; i++)
 	{
@@ -137,7 +138,7 @@ level_at(Level *levels, int *count, const char *location)
 			return &levels[i];
 	}
 	levels[*count].location = location;
-	levels[*count].units = 0;
+	levels[*count].units = -kept;
 	return &levels[(*count)++];
 }
 
@@ -168,7 +169,7 @@ find_date(Store *store, Datum sku, const Question *question, const Answer *answe
 	levels = repalloc_huge(levels, (nlevels + count + 1) * sizeof(Level));
 	for (uint64 i = 0; i < count; i++)
 	{
-		Level	   *level = level_at(levels, &nlevels, oms_column_name(i, 1));
+		Level	   *level = level_at(levels, &nlevels, oms_column_name(i, 1), oms_column_int64(i, 4));
 		int64		before = Max(0, level->units);
 		bool		isnull;
 

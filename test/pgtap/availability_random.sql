@@ -1,6 +1,6 @@
 -- What availability says, place_order and hold_stock do: in random worlds of
 -- stock, holds, rules, policies, partners and nested bundles, exactly so many
--- units are sold, and not one more.
+-- units are sold, and not one more; and what is promised is there by then.
 BEGIN;
 SET client_min_messages = warning;
 SELECT no_plan();
@@ -95,6 +95,26 @@ CREATE FUNCTION pg_temp.lies(OUT question text, OUT says text, OUT lie text) RET
 		UNION ALL SELECT 'more is held' WHERE (a.available > 0 OR a.sku LIKE 's_' AND l.tracked IS NOT FALSE) AND pg_temp.holds(a.sku, a.available + 1, c.code, l.code) <> 'no'
 	) x(lie) $$;
 
+-- broken returns what is promised for a time and not there then, or there before
+CREATE FUNCTION pg_temp.broken() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	arrival record;
+BEGIN
+	INSERT INTO worlds.inbound (ref, sku, location, quantity, expected_at)
+	SELECT 'r' || i, 's' || (1 + pg_temp.some(3)), l.code, 1 + pg_temp.some(4), timestamptz '2090-01-01Z' + i * interval '1 day'
+	FROM generate_series(1, 5) AS i, LATERAL (SELECT code FROM worlds.locations WHERE tracked AND i > 0 ORDER BY random() LIMIT 1) l;
+	CREATE TEMPORARY TABLE promises ON COMMIT DROP AS
+	SELECT k.code AS sku, c.code AS channel, l.code AS location, q, oms.available_to_promise('worlds', k.code, q, c.code, l.code) AS at
+	FROM worlds.skus k, worlds.channels c, (SELECT code FROM worlds.locations UNION ALL SELECT NULL) l, unnest('{1,2,4,7,10}'::bigint[]) q;
+	FOR arrival IN SELECT i.id, i.expected_at FROM worlds.inbound i ORDER BY i.expected_at
+	LOOP
+		UPDATE worlds.inbound SET status = 'received' WHERE id = arrival.id;
+		RETURN QUERY SELECT format('on %s %s of %s by %s from %s: %s are available, promised for %s', arrival.expected_at::date, p.q, p.sku, p.channel, p.location, a.available, p.at::date)
+		FROM promises p, oms.availability('worlds', ARRAY[p.sku], p.channel, p.location) a
+		WHERE (coalesce(a.available, 1000) >= p.q) <> coalesce(p.at <= arrival.expected_at, false);
+	END LOOP;
+END $$;
+
 -- deal holds and orders at random
 CREATE FUNCTION pg_temp.deal() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -130,6 +150,7 @@ BEGIN
 		PERFORM pg_temp.make_world();
 		PERFORM pg_sleep(0.001);
 		lies := lies || ARRAY(SELECT format('%s: %s, says %s, but %s', world, l.question, l.says, l.lie) FROM pg_temp.lies() l);
+		lies := lies || ARRAY(SELECT format('%s: %s', world, b) FROM pg_temp.broken() b);
 		PERFORM pg_temp.deal();
 		lies := lies || ARRAY(SELECT format('%s: %s', world, v::text) FROM oms.verify_store('worlds') v WHERE violations <> 0);
 		ROLLBACK;	-- to have places in line for more

@@ -38,6 +38,8 @@ SELECT is((SELECT string_agg(format('%s %s', c, a.available), ', ') FROM unnest(
 INSERT INTO shop.inbound (ref, sku, location, quantity, expected_at) VALUES ('p1', 'shirt', 'south', 50, '2090-01-01Z'), ('p2', 'shirt', 'north', 5, '2090-02-01Z'), ('p3', 'hat', 'north', 4, '2090-03-01Z');
 SELECT is((SELECT string_agg(format('%s %s', c, coalesce(pg_temp.from('shirt', 8, c), 'never')), ', ') FROM unnest('{web,market,till}'::text[]) AS c), 'web now, market 2090-02-01, till 2090-02-01', 'what comes to where a channel may not take is not promised to it');
 SELECT is(pg_temp.from('hat', 4, 'market') || ', ' || pg_temp.from('hat', 6), '2090-03-01, 2090-03-01', 'what is kept is filled up first');
+INSERT INTO shop.inbound (ref, sku, location, quantity, expected_at) VALUES ('p6', 'spoon', 'north', 5, '2090-05-01Z');
+SELECT is((SELECT string_agg(coalesce(pg_temp.from('spoon', q, 'market'), 'never'), ', ') FROM unnest('{28,29,31,32}'::int[]) AS q), 'now, 2090-05-01, 2090-05-01, never', 'also where it has never been');
 
 -- ---- for later
 

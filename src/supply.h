@@ -1,0 +1,39 @@
+/*
+ * supply.h
+ *	  What there is to plan by.
+ */
+#ifndef OMS_SUPPLY_H
+#define OMS_SUPPLY_H
+
+#include "sourcing.h"
+
+typedef struct Place
+{
+	const char *code;
+	int64		priority;
+	bool		tracked;
+	bool		is_partner;
+} Place;
+
+typedef struct Supply
+{
+	const char *sku;
+	const char *location;		/* until places are sorted */
+	int			place;			/* its rank */
+	int64		left;
+	int64		held;			/* more than that, for the order alone */
+} Supply;
+
+typedef struct World
+{
+	Place	   *places;			/* by priority, then code */
+	int			nplaces;
+	Supply	   *supplies;		/* by SKU, then place */
+	int			nsupplies;
+} World;
+
+extern void oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world);
+extern int	oms_find_place(const World *world, const char *code);
+extern Supply *oms_find_supply(const World *world, const char *sku, int place);
+
+#endif							/* OMS_SUPPLY_H */
