@@ -92,6 +92,7 @@ OBJS = $(patsubst %,src/%.o, \
 	direct \
 	making \
 	walk \
+	supply \
 	backorder \
 	stock \
 	stock_hold \
