@@ -638,8 +638,8 @@ sub movements
 		make => sub {
 			my ($self) = @_;
 			return movements($self->ref_of('m'), map { [ $_, pick(@locations), 'receipt', 1 + int rand 8 ] } pick('LATE', 'SOON')) if rand() < 0.3;
-			# two sessions want the last of what may still be sold
-			push @{ $self->{next} }, deed('backorder', $self->sold_out) if rand() < 0.5;
+			# several sessions want the last of what may still be sold
+			push @{ $self->{next} }, map { deed('backorder', $self->sold_out) } 1 .. 3 if rand() < 0.5;
 			return $self->sold_out;
 		}
 	},
@@ -648,7 +648,7 @@ sub movements
 		errors => qr/^23514$/,    # a limit below what waits
 		make => sub {
 			my $sku = pick('LATE', 'SOON', 'S4');
-			return "UPDATE shop.backorder_policies SET limit_units = @{[ pick('NULL', 3 + int rand 20) ]} WHERE sku = '$sku'" if rand() < 0.6;
+			return "UPDATE shop.backorder_policies SET limit_units = @{[ rand() < 0.1 ? 'NULL' : 3 + int rand 12 ]} WHERE sku = '$sku'" if rand() < 0.6;
 			return "UPDATE shop.backorder_policies SET valid_until = clock_timestamp() WHERE sku = '$sku' AND valid_until IS NULL AND valid_from < clock_timestamp()"
 			  if rand() < 0.3;
 			return "INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('$sku', 'backorder', 9) ON CONFLICT DO NOTHING";
