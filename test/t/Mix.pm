@@ -26,7 +26,7 @@ my %verbs;
 # verbs that want the same rows: all sessions are at them together now and then
 my @themes = (
 	[qw(draft line place_drafts delete_draft)],
-	[qw(place hold hold_again release_hold lock)],
+	[qw(place meet hold hold_again release_hold lock)],
 	[qw(place_in_steps cancel cancel_lines ship ship_and_cancel)],
 	[qw(split ship reject step cancel_lines cancel_parcel)],
 	[qw(place reject movement movement_again transfer feed feed_again)],
@@ -364,7 +364,7 @@ sub movements
 	hold_again => { weight => 0.7, make => sub { return $_[0]->repeat('hold') // $verbs{hold}{make}->(@_) } },
 	# once an order is there, two sessions turn to it at the same time
 	meet => {
-		weight => 2,
+		weight => 4,
 		make => sub {
 			my ($self) = @_;
 			my $ref = $self->ref_of('o');
