@@ -34,7 +34,7 @@ my @themes = (
 	[qw(deliver send arrive backorder cancel_lines movement)],
 	[qw(kit kit place_drafts cancel_lines ship backorder)],
 	[qw(pay transaction transaction_again answer)],
-	[qw(credit settle)],
+	[qw(credit credit credit settle)],
 	[qw(place step workflow)]);
 
 use constant CREDIT_LIMIT => 300;
@@ -552,7 +552,7 @@ sub movements
 		}
 	},
 	credit => {
-		weight => 1.5,
+		weight => 3,
 		make => sub {
 			my ($self) = @_;
 			my %basket = basket();
