@@ -263,9 +263,9 @@ give_some(Store *store, const StoreQuery *query, const StockLevel *level, Datum 
 		given += quantity;
 	}
 	if (gone->count > 0)
-		(void) oms_run(store, &delete_holds, (Datum[]) {oms_array_datum(gone)});
+		oms_require_hold_rows(oms_run(store, &delete_holds, (Datum[]) {oms_array_datum(gone)}), gone->count);
 	if (lessened > 0)
-		(void) oms_run(store, &lessen_hold, (Datum[]) {UUIDPGetDatum(&last), Int64GetDatum(lessened)});
+		oms_require_hold_rows(oms_run(store, &lessen_hold, (Datum[]) {UUIDPGetDatum(&last), Int64GetDatum(lessened)}), 1);
 	return given;
 }
 

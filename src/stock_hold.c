@@ -165,13 +165,27 @@ lock_hold(Store *store, const char *ref, Hold *hold)
 }
 
 /*
+ * oms_require_hold_rows raises an error where fewer rows of stock_holds were
+ * written than had to be: their units would be counted twice, or not at all.
+ */
+void
+oms_require_hold_rows(uint64 written, uint64 wanted)
+{
+	if (written != wanted)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger keeps the engine from writing table \"stock_holds\""),
+				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+}
+
+/*
  * delete_hold removes the rows; whoever calls it gives the units back.
  */
 static void
 delete_hold(Store *store, const Hold *hold)
 {
 	if (hold->ids->count > 0)
-		(void) oms_run(store, &delete_rows, (Datum[]) {oms_array_datum(hold->ids)});
+		oms_require_hold_rows(oms_run(store, &delete_rows, (Datum[]) {oms_array_datum(hold->ids)}), hold->ids->count);
 }
 
 /*
@@ -223,7 +237,8 @@ extend(Store *store, Hold *hold, TimestampTz until)
 
 	if (hold->ids->count == 0)
 		return;
-	(void) oms_run(store, &extend_rows, (Datum[]) {oms_array_datum(hold->ids), TimestampTzGetDatum(until)});
+	oms_require_hold_rows(oms_run(store, &extend_rows, (Datum[]) {oms_array_datum(hold->ids), TimestampTzGetDatum(until)}),
+						  hold->ids->count);
 	hold->expires_at = DatumGetTimestampTz(oms_column(0, 1, TIMESTAMPTZOID, &isnull));
 }
 
@@ -257,10 +272,10 @@ insert_hold(Store *store, HoldRequest *request, const Sourcing *sourcing, Timest
 		oms_array_add_int64(units, list->changes[i].reserved);
 	}
 	if (list->count > 0)
-		(void) oms_run(store, &insert_rows, (Datum[]) {
+		oms_require_hold_rows(oms_run(store, &insert_rows, (Datum[]) {
 			CStringGetTextDatum(request->ref), oms_array_datum(skus), oms_array_datum(locations),
 			oms_array_datum(units), TimestampTzGetDatum(until), PointerGetDatum(request->hash)
-		});
+		}), list->count);
 }
 
 /*

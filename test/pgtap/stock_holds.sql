@@ -222,6 +222,17 @@ INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('cap', 
 SELECT is((SELECT units_short FROM shop.orders WHERE id = :'o'), 5::bigint, 'a receipt gives waiting orders what expired as well');
 SELECT pg_temp.sound('fill');
 
+-- a trigger that swallows what the engine writes would have units given back twice
+SELECT oms.hold_stock('shop', 'kept', pg_temp.item('hat', 1), '1 hour');
+CREATE FUNCTION pg_temp.swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER swallow BEFORE INSERT OR UPDATE OR DELETE ON shop.stock_holds FOR EACH ROW EXECUTE FUNCTION pg_temp.swallow();
+SELECT throws_ok($$ SELECT oms.release_hold('shop', 'kept') $$, '27000', NULL, 'a trigger that keeps the rows of a hold');
+SELECT throws_ok($$ SELECT oms.extend_hold('shop', 'kept', '2 hours') $$, '27000', NULL, 'or leaves them as they are');
+SELECT throws_ok($$ SELECT oms.hold_stock('shop', 'another', pg_temp.item('hat', 1)) $$, '27000', NULL, 'or lets none be made');
+SELECT throws_ok($$ INSERT INTO shop.stock_movements (sku, location, kind, quantity) SELECT sku, location, 'count', 0 FROM shop.stock_holds WHERE ref = 'kept' $$, '27000', NULL, 'or would not have one give way');
+DROP TRIGGER swallow ON shop.stock_holds;
+SELECT pg_temp.sound('swallowed');
+
 -- ---- bundles: what an order of them will want
 
 UPDATE shop.orders SET status = 'canceled' WHERE status NOT IN ('canceled', 'draft');
