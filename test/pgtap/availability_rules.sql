@@ -75,10 +75,6 @@ UPDATE shop.channels SET if_short = 'hold' WHERE code = 'market';
 SELECT is(pg_temp.place('shirt', 'market'), '30 short, 0 backordered', 'who may be short waits for the rule to change');
 SELECT is(pg_temp.place('shirt', 'till'), '0 short, 24 backordered', 'others wait for units');
 
--- ---- of several policies in force the one that began last counts
-INSERT INTO shop.backorder_policies (sku, policy, limit_units, valid_from) VALUES ('hat', 'preorder', 4, '2020-01-01');
-SELECT is(pg_temp.show('hat'), '4 reserved, 3 held, 2 available, 20 later', 'alone');
-
 -- ---- what takes no stock needs a location too, the first that has stock
 UPDATE shop.locations SET tracked = false WHERE code = 'south';
 INSERT INTO shop.locations (code, name, tracked, priority) VALUES ('own', 'Own books', false, 0);

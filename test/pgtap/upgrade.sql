@@ -63,7 +63,8 @@ SELECT set_eq($$
 		LEFT JOIN pg_trigger t ON t.oid = x.objid AND x.classid = 'pg_trigger'::regclass
 		LEFT JOIN pg_rewrite r ON r.oid = x.objid AND x.classid = 'pg_rewrite'::regclass
 		LEFT JOIN pg_attrdef d ON d.oid = x.objid AND x.classid = 'pg_attrdef'::regclass
-	WHERE x.classid NOT IN ('pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass) $$,
+	WHERE x.classid NOT IN ('pg_type'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass, 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass)
+		AND NOT EXISTS (SELECT FROM pg_class c WHERE x.classid = 'pg_class'::regclass AND c.oid = x.objid AND c.relkind = 'c') $$,
 	$$ SELECT 'trigger ' || name || ' on shop.' || relation FROM oms.layout_triggers()
 		UNION ALL SELECT 'default shop.' || relation || '.' || attribute FROM oms.layout_column_defaults()
 		UNION ALL VALUES ('column shop.workflows.compiled'), ('default shop.workflows.compiled'), ('view shop.workflow_paths'), ('view shop.workflow_conformance'), ('view shop.availability') $$,
