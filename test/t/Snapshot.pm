@@ -101,7 +101,7 @@ SELECT 'availability', 'what is told of a SKU is what its stock rows, holds and 
 	a.sku, a.on_hand, a.reserved, a.available, a.backorderable)
 FROM shop.availability a JOIN shop.skus k ON k.code = a.sku AND k.kind = 'physical'
 	LEFT JOIN (SELECT sku, sum(on_hand) AS on_hand, sum(reserved) AS reserved, sum(on_hand - unavailable - reserved) AS free FROM shop.stock GROUP BY 1) s USING (sku)
-	LEFT JOIN (SELECT sku, sum(quantity) AS units FROM shop.stock_holds WHERE expires_at <= clock_timestamp() GROUP BY 1) h USING (sku)
+	LEFT JOIN (SELECT sku, sum(quantity) AS units FROM shop.stock_holds WHERE expires_at <= clock_timestamp() + interval '10 s' GROUP BY 1) h USING (sku)
 	LEFT JOIN (SELECT DISTINCT ON (sku) sku, limit_units - backordered AS units FROM shop.backorder_policies
 		WHERE valid_from <= now() AND (valid_until IS NULL OR valid_until > now()) ORDER BY sku, valid_from DESC) p USING (sku)
 WHERE (a.on_hand, a.reserved) IS DISTINCT FROM (coalesce(s.on_hand, 0), coalesce(s.reserved, 0)) OR a.available > coalesce(s.free, 0) + coalesce(h.units, 0)
