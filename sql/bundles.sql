@@ -80,7 +80,7 @@ VALUES
 		'Makes out the bundles'' components anew'),
 	('bundle_items', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'delete rows instead, from which bundle_components follows')$$,
 		'Refuses TRUNCATE (OM005)'),
-	('bundle_components', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('bundle_component')$$,
+	('bundle_components', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.guard('kept', 'Change bundle_items, from which they follow')$$,
 		'Refuses changes by hand (OM005)'),
 	('bundle_components', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'change bundle_items instead')$$,
 		'Refuses TRUNCATE (OM005)')

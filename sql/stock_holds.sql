@@ -36,7 +36,7 @@ RETURNS SETOF record
 LANGUAGE sql IMMUTABLE
 AS $layout$
 VALUES
-	('stock_holds', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('stock_hold')$$,
+	('stock_holds', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.guard('kept', 'Call oms.hold_stock, oms.extend_hold or oms.release_hold instead')$$,
 		'Has the engine alone write the table (OM005)'),
 	('stock_holds', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'call oms.release_hold instead')$$,
 		'Refuses TRUNCATE (OM005)')

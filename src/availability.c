@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 
 #include "availability.h"
+#include "backorder.h"
 #include "oms.h"
 #include "plan.h"
 
@@ -59,7 +60,7 @@ static const StoreQuery read_location = {
 	"(SELECT CASE WHEN pg_catalog.count(*)" EQ "0 THEN 0 WHEN pg_catalog.bool_or(p.limit_units IS NULL) THEN NULL" \
 	" ELSE pg_catalog.sum(GREATEST(0, p.limit_units" MINUS "p.backordered))::pg_catalog.int8 END" \
 	" FROM (SELECT b.limit_units, b.backordered FROM @.backorder_policies b WHERE b.sku" EQ sku \
-	" AND b.valid_from" LE "pg_catalog.now() AND (b.valid_until IS NULL OR b.valid_until" GT "pg_catalog.now())" \
+	" AND " IN_FORCE("b") \
 	" ORDER BY b.valid_from DESC LIMIT 1) p), k.kind" EQ "'bundle'"
 
 #define NUMBERS(held) "t.on_hand, t.reserved, " held ", t.safety_stock, t.available"
@@ -80,7 +81,7 @@ static const StoreQuery read_one = {
 /* whether there is a location that it may come from, for what takes no stock too */
 #define SOMEWHERE(may_take) \
 	"EXISTS (SELECT FROM @.locations l WHERE l.active AND CASE WHEN $3 IS NOT NULL THEN l.code" EQ "$3" \
-	" WHEN m.by_partner THEN " IS_PARTNER " ELSE l.tracked END" may_take ")"
+	" WHEN m.by_partner THEN " IS_PARTNER("l") " ELSE l.tracked END" may_take ")"
 
 /* $1 skus, $2 the channel's method, $3 the location, $4 the channel, $5 methods of the bundles that they are in */
 #define MANY(from_where, may_take, kept) \
@@ -88,11 +89,11 @@ static const StoreQuery read_one = {
 	NUMBERS(HELD_UNITS("w.sku", " AND ($3 IS NULL OR h.location" EQ "$3)")) "," \
 	" " NEXT("w.sku") " AND ($3 IS NULL OR i.location" EQ "$3))," \
 	" COALESCE(m.by_partner AND $3 IS NULL AND EXISTS (SELECT FROM @.locations l" \
-	" WHERE l.active AND NOT l.tracked AND " IS_PARTNER may_take("w.sku", "l.code") "), false), " LATER("w.sku") \
+	" WHERE l.active AND NOT l.tracked AND " IS_PARTNER("l") may_take("w.sku", "l.code") "), false), " LATER("w.sku") \
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($5)) WITH ORDINALITY AS w(sku, method, place)" \
 	" LEFT JOIN @.skus k ON k.code" EQ "w.sku" \
 	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(w.method, k.default_method, $2) CROSS JOIN LATERAL (SELECT " \
-	COUNTED(" AND (m.by_partner IS NOT TRUE OR $3 IS NOT NULL OR " IS_PARTNER ")" may_take("s.sku", "s.location"), kept) \
+	COUNTED(" AND (m.by_partner IS NOT TRUE OR $3 IS NOT NULL OR " IS_PARTNER("l") ")" may_take("s.sku", "s.location"), kept) \
 	" WHERE s.sku" EQ "w.sku AND ($3 IS NULL OR s.location" EQ "$3)) t ORDER BY w.place"
 
 #define ANYWHERE(sku, location) ""

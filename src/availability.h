@@ -55,9 +55,6 @@ typedef struct Answer
 	TimestampTz next_expected_at;
 } Answer;
 
-/* the kind of location that serves methods by_partner */
-#define IS_PARTNER "(l.kind" EQ "'supplier' OR l.kind" EQ "'third_party')"
-
 /* what has left, or comes from outside, by a time that has not passed */
 #define IS_COMING \
 	"i.closed_at IS NULL AND i.outstanding" GT "0 AND (i.from_location IS NULL OR i.sent_at IS NOT NULL)" \

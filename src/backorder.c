@@ -21,18 +21,16 @@
 #include "queue.h"
 #include "rows.h"
 
-#define IN_FORCE \
-	"p.valid_from" LE "pg_catalog.now() AND (p.valid_until IS NULL OR p.valid_until" GT "pg_catalog.now())"
 #define LEFT_UNITS "COALESCE(p.limit_units" MINUS "p.backordered, 9223372036854775807)"
 
 static const StoreQuery read_policies = {
 	"SELECT w.sku, p.id, p.units FROM ROWS FROM (pg_catalog.unnest($1)) AS w(sku) CROSS JOIN LATERAL (SELECT p.id, " LEFT_UNITS
-	" AS units FROM @.backorder_policies p WHERE p.sku" EQ "w.sku AND " IN_FORCE " ORDER BY p.valid_from DESC LIMIT 1) p",
+	" AS units FROM @.backorder_policies p WHERE p.sku" EQ "w.sku AND " IN_FORCE("p") " ORDER BY p.valid_from DESC LIMIT 1) p",
 	1, {TEXTARRAYOID}
 };
 
 static const StoreQuery lock_policies = {
-	"SELECT p.id, CASE WHEN " IN_FORCE " THEN " LEFT_UNITS " ELSE 0 END FROM @.backorder_policies p WHERE p.id" EQ "ANY ($1)"
+	"SELECT p.id, CASE WHEN " IN_FORCE("p") " THEN " LEFT_UNITS " ELSE 0 END FROM @.backorder_policies p WHERE p.id" EQ "ANY ($1)"
 	" ORDER BY p.id FOR NO KEY UPDATE",
 	1, {UUIDARRAYOID}
 };
@@ -42,7 +40,7 @@ static const StoreQuery lock_policies = {
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS c(id, units) WHERE p.id" EQ "c.id"
 
 static const StoreQuery take_units = {
-	CHANGE_POLICIES " AND " IN_FORCE " AND (p.limit_units IS NULL OR p.backordered" PLUS "c.units" LE "p.limit_units)",
+	CHANGE_POLICIES " AND " IN_FORCE("p") " AND (p.limit_units IS NULL OR p.backordered" PLUS "c.units" LE "p.limit_units)",
 	2, {UUIDARRAYOID, INT8ARRAYOID}
 };
 
@@ -291,10 +289,7 @@ static void
 give_back(Store *store, PolicyUnits *list, int count)
 {
 	if (!change_policies(store, &give_units_back, list, count))
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("a trigger keeps the engine from writing table \"backorder_policies\""),
-				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+		oms_refuse_interference("backorder_policies");
 }
 
 /*

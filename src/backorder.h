@@ -7,6 +7,10 @@
 
 #include "sourcing.h"
 
+/* A policy under which units may be sold now; of several the one that began last. */
+#define IN_FORCE(p) \
+	p ".valid_from" LE "pg_catalog.now() AND (" p ".valid_until IS NULL OR " p ".valid_until" GT "pg_catalog.now())"
+
 /* So many units are added to what waits under a policy. */
 typedef struct PolicyUnits
 {

@@ -32,7 +32,7 @@ static const StoreQuery read_rules = {
 };
 
 static const StoreQuery read_places = {
-	"SELECT l.code, p.is_partner FROM @.locations l CROSS JOIN LATERAL (VALUES (l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'))"
+	"SELECT l.code, p.is_partner FROM @.locations l CROSS JOIN LATERAL (VALUES (" IS_PARTNER("l") "))"
 	" AS p(is_partner) WHERE l.active AND l.tracked ORDER BY p.is_partner, l.code",
 	0, {0}
 };

@@ -8,6 +8,9 @@
 #include "rows.h"
 #include "store.h"
 
+/* A kind of location: those that serve methods by_partner, and no others. */
+#define IS_PARTNER(l) "(" l ".kind" EQ "'supplier' OR " l ".kind" EQ "'third_party')"
+
 typedef struct ChannelRule
 {
 	const char *channel;

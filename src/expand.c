@@ -420,10 +420,7 @@ insert_lines(Store *store, const Expansion *expansion)
 	for (int i = 0; i < 10; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	if (oms_run(store, &insert_components, args) != expansion->count)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("a trigger keeps the engine from writing table \"order_lines\""),
-				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+		oms_refuse_interference("order_lines");
 }
 
 /*

@@ -100,18 +100,6 @@ oms_ledger_write_events(const Ledger *ledger)
 }
 
 /*
- * refuse_interference raises an error where the engine's writes did not happen.
- */
-static void
-refuse_interference(const char *table)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-			 errmsg("a trigger keeps the engine from writing table \"%s\"", table),
-			 errhint("A BEFORE trigger on a store's table must let the engine's writes pass as they are.")));
-}
-
-/*
  * require_written refuses what a trigger of the user's made of the payments as
  * they were written.
  */
@@ -127,10 +115,10 @@ require_written(const Ledger *ledger)
 		{
 			if (!DatumGetBool(DirectFunctionCall2(numeric_eq, oms_column_numeric(i, 2 + k),
 												  oms_plus(payment->now[k], payment->change[k]))))
-				refuse_interference("payments");
+				oms_refuse_interference("payments");
 		}
 		if (oms_column_int64(i, 2 + MONEYS) != payment->open_before + payment->open_requests)
-			refuse_interference("payments");
+			oms_refuse_interference("payments");
 	}
 }
 
@@ -161,7 +149,7 @@ oms_ledger_write_payments(const Ledger *ledger)
 	for (int k = 0; k < MONEYS + 3; k++)
 		args[k] = oms_array_datum(arrays[k]);
 	if (oms_run(ledger->store, &change_payments, args) != ledger->npayments)
-		refuse_interference("payments");
+		oms_refuse_interference("payments");
 	require_written(ledger);
 }
 
@@ -229,5 +217,5 @@ oms_ledger_write_orders(const Ledger *ledger)
 	for (int k = 0; k <= OF_ORDERS; k++)
 		args[k] = oms_array_datum(arrays[k]);
 	if (oms_run(ledger->store, &change_orders, args) != count)
-		refuse_interference("orders");
+		oms_refuse_interference("orders");
 }

@@ -67,12 +67,10 @@ static const GuardEntry guards[] = {
 	{"fulfillment", guard_fulfillment, "iud"},
 	{"fulfillment_line", guard_engine_row, "iud"},
 	{"event", guard_engine_row, "i"},
-	{"bundle_component", guard_engine_row, "iud"},
 	{"line", guard_line, "id"},
 	{"hold", oms_guard_hold, "iu"},
 	{"movement", oms_guard_movement, "iud"},
 	{"inbound", oms_guard_inbound, "iud"},
-	{"stock_hold", oms_guard_stock_hold, "iud"},
 	{"workflow", guard_workflow, "iu"},
 	{"channel", guard_channel, "iu"},
 	{"method", guard_method, "iu"},
@@ -321,17 +319,14 @@ guard_fulfillment(Store *store, TriggerData *trigger)
 static HeapTuple
 guard_engine_row(Store *store, TriggerData *trigger)
 {
-	bool		is_component = strcmp(subject(trigger), "bundle_component") == 0;
-	bool		may_come_in = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && !is_component &&
-		strcmp(subject(trigger), "event") != 0;
+	bool		is_event = strcmp(subject(trigger), "event") == 0;
+	bool		may_come_in = TRIGGER_FIRED_BY_INSERT(trigger->tg_event) && !is_event;
 
 	if (!oms_in_engine(store) && !(may_come_in && oms_is_importing(store)))
 		ereport(ERROR,
-				(errcode(TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && !is_component && strcmp(subject(trigger), "event") != 0
-						 ? ERRCODE_OMS_IMMUTABLE : ERRCODE_OMS_ENGINE_COLUMN),
+				(errcode(TRIGGER_FIRED_BY_DELETE(trigger->tg_event) && !is_event ? ERRCODE_OMS_IMMUTABLE : ERRCODE_OMS_ENGINE_COLUMN),
 				 errmsg("rows of table \"%s\" are written by the engine alone",
 						RelationGetRelationName(trigger->tg_relation)),
-				 is_component ? errhint("Change bundle_items, from which they follow.") :
 				 errhint("Set orders.status or fulfillments.status, or call oms.split_fulfillment or oms.cancel_lines."),
 				 errtable(trigger->tg_relation)));
 	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;

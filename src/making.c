@@ -217,10 +217,7 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 	for (int i = 0; i < 14; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	if (oms_run(store, &insert_fulfillments, args) != sourcing->npieces)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("a trigger keeps the engine from writing table \"fulfillment_lines\""),
-				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+		oms_refuse_interference("fulfillment_lines");
 }
 
 /*

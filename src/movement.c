@@ -68,17 +68,6 @@ static int	read_facts(TriggerData *trigger, Fact **facts);
 static void write_results(Store *store, const Fact *facts, int count);
 
 /*
- * text_field returns a column of the row that the trigger was given.
- */
-static char *
-text_field(TriggerData *trigger, const char *name)
-{
-	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
-
-	return SPI_getvalue(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, name));
-}
-
-/*
  * oms_guard_movement judges a row of the ledger BEFORE it is written.  People
  * append and leave the effect to the engine; a replay is left out.
  */
@@ -88,7 +77,7 @@ oms_guard_movement(Store *store, TriggerData *trigger)
 	char	   *external_ref;
 
 	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && oms_in_engine(store) &&
-		text_field(trigger, "on_hand_change") == NULL)
+		oms_text_field(trigger, "on_hand_change") == NULL)
 		return trigger->tg_newtuple;
 	if (!TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		ereport(ERROR,
@@ -98,13 +87,13 @@ oms_guard_movement(Store *store, TriggerData *trigger)
 				 errtable(trigger->tg_relation)));
 	if (oms_in_engine(store))
 		return trigger->tg_trigtuple;
-	if ((text_field(trigger, "on_hand_change") || text_field(trigger, "unavailable_change")) && !oms_is_importing(store))
+	if ((oms_text_field(trigger, "on_hand_change") || oms_text_field(trigger, "unavailable_change")) && !oms_is_importing(store))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
 				 errmsg("on_hand_change and unavailable_change of a movement are written by the engine"),
 				 errhint("Give kind and quantity; their effect follows."),
 				 errtable(trigger->tg_relation)));
-	external_ref = text_field(trigger, "external_ref");
+	external_ref = oms_text_field(trigger, "external_ref");
 	if (external_ref)
 	{
 		/* of two who look at once neither would find the other's row */

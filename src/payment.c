@@ -46,15 +46,6 @@ static const char *status_of(TupleDesc tupdesc, HeapTuple row);
 static void require_amount(TriggerData *trigger);
 
 /*
- * field returns a column of a row by name.
- */
-static Datum
-field(TupleDesc tupdesc, HeapTuple row, const char *name, Oid type, bool *isnull)
-{
-	return SPI_getbinval(row, tupdesc, oms_require_column(tupdesc, name, type), isnull);
-}
-
-/*
  * oms_guard_payment judges a payment BEFORE it is written and fills in its
  * status.
  */
@@ -97,7 +88,7 @@ oms_recheck_payment(Store *store, TriggerData *trigger)
 		bool		isnull;
 
 		judge_change(store, trigger);
-		if (strcmp(TextDatumGetCString(field(tupdesc, trigger->tg_newtuple, "status", TEXTOID, &isnull)),
+		if (strcmp(TextDatumGetCString(oms_field(tupdesc, trigger->tg_newtuple, "status", TEXTOID, &isnull)),
 				   status_of(tupdesc, trigger->tg_newtuple)) != 0)
 			refuse_engine_column(trigger, "status");
 	}
@@ -127,7 +118,7 @@ judge_new(TriggerData *trigger, HeapTuple row)
 	for (int i = 0; i < (int) lengthof(columns); i++)
 	{
 		bool		isnull;
-		Datum		value = field(tupdesc, row, columns[i].name, columns[i].type, &isnull);
+		Datum		value = oms_field(tupdesc, row, columns[i].name, columns[i].type, &isnull);
 		bool		is_start = true;
 
 		if (columns[i].is_fixed || isnull)
@@ -160,8 +151,8 @@ judge_change(Store *store, TriggerData *trigger)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	bool		isnull;
-	int64		before = DatumGetInt64(field(tupdesc, trigger->tg_trigtuple, "revision", INT8OID, &isnull));
-	int64		after = DatumGetInt64(field(tupdesc, trigger->tg_newtuple, "revision", INT8OID, &isnull));
+	int64		before = DatumGetInt64(oms_field(tupdesc, trigger->tg_trigtuple, "revision", INT8OID, &isnull));
+	int64		after = DatumGetInt64(oms_field(tupdesc, trigger->tg_newtuple, "revision", INT8OID, &isnull));
 
 	if (!isnull && after != before && (!oms_in_engine(store) || after != before + 1))
 		refuse_engine_column(trigger, "revision");
@@ -169,8 +160,8 @@ judge_change(Store *store, TriggerData *trigger)
 	{
 		bool		old_null;
 		bool		new_null;
-		Datum		old = field(tupdesc, trigger->tg_trigtuple, columns[i].name, columns[i].type, &old_null);
-		Datum		new = field(tupdesc, trigger->tg_newtuple, columns[i].name, columns[i].type, &new_null);
+		Datum		old = oms_field(tupdesc, trigger->tg_trigtuple, columns[i].name, columns[i].type, &old_null);
+		Datum		new = oms_field(tupdesc, trigger->tg_newtuple, columns[i].name, columns[i].type, &new_null);
 		int			number = SPI_fnumber(tupdesc, columns[i].name);
 		Form_pg_attribute attribute = TupleDescAttr(tupdesc, number - 1);
 
@@ -202,7 +193,7 @@ status_of(TupleDesc tupdesc, HeapTuple row)
 
 	for (int i = 0; i < (int) lengthof(names); i++)
 	{
-		money[i] = field(tupdesc, row, names[i], NUMERICOID, &isnull);
+		money[i] = oms_field(tupdesc, row, names[i], NUMERICOID, &isnull);
 		any[i] = !isnull && DatumGetBool(DirectFunctionCall2(numeric_gt, money[i], zero));
 	}
 	if (any[0])
@@ -215,8 +206,8 @@ status_of(TupleDesc tupdesc, HeapTuple row)
 		return "authorized";
 	if (any[4])
 		return "voided";
-	if (DatumGetInt32(field(tupdesc, row, "failures", INT4OID, &isnull)) > 0 &&
-		DatumGetInt32(field(tupdesc, row, "open_requests", INT4OID, &isnull)) == 0)
+	if (DatumGetInt32(oms_field(tupdesc, row, "failures", INT4OID, &isnull)) > 0 &&
+		DatumGetInt32(oms_field(tupdesc, row, "open_requests", INT4OID, &isnull)) == 0)
 		return "failed";
 	return "pending";
 }
@@ -229,7 +220,7 @@ require_amount(TriggerData *trigger)
 {
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
 	bool		isnull;
-	Datum		amount = field(tupdesc, trigger->tg_trigtuple, "amount", NUMERICOID, &isnull);
+	Datum		amount = oms_field(tupdesc, trigger->tg_trigtuple, "amount", NUMERICOID, &isnull);
 	bool		is_money = isnull ||	/* NOT NULL refuses it */
 		(!numeric_is_nan(DatumGetNumeric(amount)) && !numeric_is_inf(DatumGetNumeric(amount)) &&
 		 DatumGetBool(DirectFunctionCall2(numeric_gt, amount, DirectFunctionCall1(int4_numeric, Int32GetDatum(0)))));
@@ -269,7 +260,7 @@ oms_guard_transaction(Store *store, TriggerData *trigger)
 	int			gateway_ref = oms_require_column(tupdesc, "gateway_ref", TEXTOID);
 	bool		is_anonymous;
 	bool		isnull;
-	Datum		outcome = field(tupdesc, trigger->tg_trigtuple, "outcome", TEXTOID, &isnull);
+	Datum		outcome = oms_field(tupdesc, trigger->tg_trigtuple, "outcome", TEXTOID, &isnull);
 
 	require_amount(trigger);
 	(void) SPI_getbinval(trigger->tg_trigtuple, tupdesc, gateway_ref, &is_anonymous);

@@ -301,6 +301,19 @@ oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const ch
 }
 
 /*
+ * oms_refuse_interference raises an error where the engine's writes of a table did
+ * not happen, or not as they were meant.
+ */
+void
+oms_refuse_interference(const char *table)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("a trigger keeps the engine from writing table \"%s\"", table),
+			 errhint("A BEFORE trigger on a store's table must let the engine's writes pass as they are.")));
+}
+
+/*
  * oms_run_latest reads with the latest snapshot, whatever the transaction's
  * isolation level: for what must not be stale, such as workflows.
  */

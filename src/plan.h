@@ -47,5 +47,6 @@ extern uint64 oms_run_reading(Store *store, const StoreQuery *query, const Datum
 extern uint64 oms_run_reading_nulls(Store *store, const StoreQuery *query, const Datum *args,
 									const char *nulls);
 extern void oms_forget_plans(Store *store);
+extern void oms_refuse_interference(const char *table);
 
 #endif							/* OMS_PLAN_H */

@@ -17,6 +17,7 @@
 #include "utils/builtins.h"
 
 #include "availability.h"
+#include "channel_rules.h"
 #include "oms.h"
 #include "plan.h"
 
@@ -26,12 +27,12 @@ PG_FUNCTION_INFO_V1(oms_available_to_promise);
 #define LEVELS(may_take, kept) \
 	"SELECT s.location, s.available" PLUS EXPIRED kept \
 	" FROM @.stock s JOIN @.locations l ON l.code" EQ "s.location" \
-	" WHERE s.sku" EQ "$1 AND ($2 IS NULL OR s.location" EQ "$2) AND l.active AND l.tracked AND (NOT $3 OR " IS_PARTNER ")" \
+	" WHERE s.sku" EQ "$1 AND ($2 IS NULL OR s.location" EQ "$2) AND l.active AND l.tracked AND (NOT $3 OR " IS_PARTNER("l") ")" \
 	may_take
 
 #define ARRIVALS(may_take, kept) \
 	"SELECT i.location, i.outstanding, i.expected_at, " kept " FROM @.inbound i JOIN @.locations l ON l.code" EQ "i.location" \
-	" WHERE i.sku" EQ "$1 AND ($2 IS NULL OR i.location" EQ "$2) AND l.active AND l.tracked AND (NOT $3 OR " IS_PARTNER ")" \
+	" WHERE i.sku" EQ "$1 AND ($2 IS NULL OR i.location" EQ "$2) AND l.active AND l.tracked AND (NOT $3 OR " IS_PARTNER("l") ")" \
 	" AND " IS_COMING may_take " ORDER BY i.expected_at, i.id"
 
 /* without a channel and with one, $4 */

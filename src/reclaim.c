@@ -301,7 +301,6 @@ int64
 oms_end_stock_holds(Store *store, int64 max_rows)
 {
 	StockChanges *changes = oms_stock_changes(8);
-
 	uint64		count = oms_run(store, &delete_due, (Datum[]) {
 		TimestampTzGetDatum(GetCurrentTimestamp()), Int64GetDatum(max_rows)
 	});

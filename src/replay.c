@@ -147,28 +147,6 @@ find(Store *store, TriggerData *trigger, const ReplayLog *log)
 }
 
 /*
- * field returns a column of a row.
- */
-static Datum
-field(TriggerData *trigger, HeapTuple row, const char *name, Oid type, bool *isnull)
-{
-	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
-
-	return SPI_getbinval(row, tupdesc, oms_require_column(tupdesc, name, type), isnull);
-}
-
-/*
- * text_field returns a column of the row that is to be written, as text.
- */
-static char *
-text_field(TriggerData *trigger, const char *name)
-{
-	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
-
-	return SPI_getvalue(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, name));
-}
-
-/*
  * require_quantity raises OM007 where a reference was used for another quantity;
  * that it is NULL is left to NOT NULL.
  */
@@ -176,16 +154,16 @@ static bool
 require_quantity(TriggerData *trigger, HeapTuple there, const char *ref, const char *what)
 {
 	bool		isnull;
-	int64		wanted = DatumGetInt64(field(trigger, trigger->tg_trigtuple, "quantity", INT8OID, &isnull));
+	int64		wanted = DatumGetInt64(oms_field(RelationGetDescr(trigger->tg_relation), trigger->tg_trigtuple, "quantity", INT8OID, &isnull));
 	bool		was_null;
-	int64		found = DatumGetInt64(field(trigger, there, "quantity", INT8OID, &was_null));
+	int64		found = DatumGetInt64(oms_field(RelationGetDescr(trigger->tg_relation), there, "quantity", INT8OID, &was_null));
 
 	if (isnull || was_null)
 		return false;
 	if (wanted != found)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_REFERENCE_REUSED),
-				 errmsg("%s \"%s\" was used before, for a quantity of " INT64_FORMAT, ref, text_field(trigger, ref), found),
+				 errmsg("%s \"%s\" was used before, for a quantity of " INT64_FORMAT, ref, oms_text_field(trigger, ref), found),
 				 errhint("The same %s may be sent again unchanged; another needs another reference.", what),
 				 errtable(trigger->tg_relation)));
 	return true;
@@ -207,12 +185,12 @@ oms_is_replay(Store *store, TriggerData *trigger)
 
 	if (!there || !require_quantity(trigger, there, "external_ref", "movement"))
 		return false;
-	wanted = field(trigger, trigger->tg_trigtuple, "entity_id", UUIDOID, &isnull);
-	found = field(trigger, there, "entity_id", UUIDOID, &was_null);
+	wanted = oms_field(RelationGetDescr(trigger->tg_relation), trigger->tg_trigtuple, "entity_id", UUIDOID, &isnull);
+	found = oms_field(RelationGetDescr(trigger->tg_relation), there, "entity_id", UUIDOID, &was_null);
 	if (!isnull && (was_null || oms_uuid_cmp(DatumGetUUIDP(wanted), DatumGetUUIDP(found)) != 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_REFERENCE_REUSED),
-				 errmsg("external_ref \"%s\" was used before, for another entity_id", text_field(trigger, "external_ref")),
+				 errmsg("external_ref \"%s\" was used before, for another entity_id", oms_text_field(trigger, "external_ref")),
 				 errhint("The same movement may be sent again unchanged; another needs another reference."),
 				 errtable(trigger->tg_relation)));
 	return true;
@@ -240,17 +218,17 @@ oms_is_payment_replay(Store *store, TriggerData *trigger)
 	HeapTuple	there = find(store, trigger, &transactions);
 	bool		isnull;
 	bool		was_null;
-	Datum		wanted = field(trigger, trigger->tg_trigtuple, "amount", NUMERICOID, &isnull);
+	Datum		wanted = oms_field(RelationGetDescr(trigger->tg_relation), trigger->tg_trigtuple, "amount", NUMERICOID, &isnull);
 	Datum		found;
 
 	if (!there || isnull)
 		return false;
-	found = field(trigger, there, "amount", NUMERICOID, &was_null);
+	found = oms_field(RelationGetDescr(trigger->tg_relation), there, "amount", NUMERICOID, &was_null);
 	if (was_null || !DatumGetBool(DirectFunctionCall2(numeric_eq, found, wanted)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_REFERENCE_REUSED),
-				 errmsg("gateway_ref \"%s\" was used before, for %s %s of %s", text_field(trigger, "gateway_ref"),
-						text_field(trigger, "kind"), text_field(trigger, "outcome"),
+				 errmsg("gateway_ref \"%s\" was used before, for %s %s of %s", oms_text_field(trigger, "gateway_ref"),
+						oms_text_field(trigger, "kind"), oms_text_field(trigger, "outcome"),
 						was_null ? "nothing" : DatumGetCString(DirectFunctionCall1(numeric_out, found))),
 				 errhint("The same transaction may be sent again unchanged; another needs another reference."),
 				 errtable(trigger->tg_relation)));

@@ -5,8 +5,9 @@
  *
  * A hold is the rows of stock_holds with one ref.  Its units are taken by the
  * same plan and the same conditional UPDATE as an order's (sourcing.c).  What
- * it wants is read by hold_items.c.  An order that names a hold deletes its rows and has their units given back and
- * taken by one UPDATE, so that there is no moment at which they are free.
+ * it wants is read by hold_items.c.  An order that names a hold deletes its
+ * rows and has their units given back and taken by one UPDATE, so that there is
+ * no moment at which they are free.
  *
  * Who calls with one ref stands in line for it, and so finds what the others
  * have left.  The rows are locked before stock rows are, in order of their
@@ -75,22 +76,6 @@ typedef struct Hold
 static const PendingHold *pending = NULL;
 
 static void lock_hold(Store *store, const char *ref, Hold *hold);
-
-/*
- * oms_guard_stock_hold lets the engine alone write the table.
- */
-HeapTuple
-oms_guard_stock_hold(Store *store, TriggerData *trigger)
-{
-	if (!oms_in_engine(store))
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_ENGINE_COLUMN),
-				 errmsg("rows of table \"%s\" are written by the engine alone",
-						RelationGetRelationName(trigger->tg_relation)),
-				 errhint("Call oms.hold_stock, oms.extend_hold or oms.release_hold."),
-				 errtable(trigger->tg_relation)));
-	return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
-}
 
 /*
  * reference_argument returns a hold's ref.
@@ -172,10 +157,7 @@ void
 oms_require_hold_rows(uint64 written, uint64 wanted)
 {
 	if (written != wanted)
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-				 errmsg("a trigger keeps the engine from writing table \"stock_holds\""),
-				 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
+		oms_refuse_interference("stock_holds");
 }
 
 /*

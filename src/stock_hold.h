@@ -42,7 +42,6 @@ extern void oms_parse_hold(HoldRequest *request, Jsonb *items);
 extern void oms_read_hold(Store *store, HoldRequest *request);
 
 /* stock_hold.c */
-extern HeapTuple oms_guard_stock_hold(Store *store, TriggerData *trigger);
 extern void oms_require_hold_rows(uint64 written, uint64 wanted);
 extern void oms_take_hold(Store *store, const char *ref, Sourcing *sourcing);
 extern const PendingHold *oms_set_pending_hold(const PendingHold *hold);

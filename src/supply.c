@@ -17,7 +17,7 @@
 #include "supply.h"
 
 #define SUPPLY_COLUMNS \
-	"SELECT s.sku, s.location, s.available, l.priority::pg_catalog.int8, l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'"
+	"SELECT s.sku, s.location, s.available, l.priority::pg_catalog.int8, " IS_PARTNER("l")
 #define SUPPLY_TABLES \
 	" FROM @.stock s JOIN @.locations l ON l.code" EQ "s.location" \
 	" WHERE s.sku" EQ "ANY ($1) AND l.active AND l.tracked"
@@ -29,7 +29,7 @@ static const StoreQuery read_supply = {
 /* As it will be once units have arrived. */
 static const StoreQuery read_arriving = {
 	"SELECT s.sku, s.location, pg_catalog.sum(s.available)::pg_catalog.int8, l.priority::pg_catalog.int8,"
-	" l.kind" EQ "'supplier' OR l.kind" EQ "'third_party'"
+	" " IS_PARTNER("l")
 	" FROM (SELECT t.sku, t.location, t.available FROM @.stock t WHERE t.sku" EQ "ANY ($1) UNION ALL"
 	" SELECT a.sku, a.location, a.units FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
 	" AS a(sku, location, units)) s JOIN @.locations l ON l.code" EQ "s.location WHERE l.active AND l.tracked"
@@ -63,7 +63,6 @@ static const StoreQuery lock_all_supply_at_hand = {
  * stock, our own before partners, as many as may be left over when some have
  * refused an order; with $3 the first partners too.
  */
-#define IS_PARTNER(l) l ".kind" EQ "'supplier' OR " l ".kind" EQ "'third_party'"
 #define FIRST_PLACES(some, order) \
 	"ARRAY(SELECT f.code FROM @.locations f WHERE f.active AND f.tracked" some " ORDER BY " order "f.priority, f.code LIMIT $2)"
 
@@ -71,7 +70,7 @@ static const StoreQuery read_places = {
 	"SELECT l.code, l.priority::pg_catalog.int8, l.tracked, " IS_PARTNER("l")
 	" FROM @.locations l WHERE l.active AND (l.code" EQ "ANY ($1) OR NOT l.tracked OR l.code" EQ
 	"ANY (" FIRST_PLACES("", IS_PARTNER("f") ", ") ") OR l.code" EQ
-	"ANY (" FIRST_PLACES(" AND $3 AND (" IS_PARTNER("f") ")", "") "))",
+	"ANY (" FIRST_PLACES(" AND $3 AND " IS_PARTNER("f"), "") "))",
 	3, {TEXTARRAYOID, INT8OID, BOOLOID}
 };
 

@@ -73,6 +73,26 @@ oms_walk_column(const Walk *walk, const char *name, Oid type)
 }
 
 /*
+ * oms_field returns a column of a row by name.
+ */
+Datum
+oms_field(TupleDesc tupdesc, HeapTuple row, const char *name, Oid type, bool *isnull)
+{
+	return SPI_getbinval(row, tupdesc, oms_require_column(tupdesc, name, type), isnull);
+}
+
+/*
+ * oms_text_field returns a column of the row that the trigger was given, as text.
+ */
+char *
+oms_text_field(const TriggerData *trigger, const char *name)
+{
+	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);
+
+	return SPI_getvalue(trigger->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, name));
+}
+
+/*
  * oms_walk_value and the others return a field of the current row, the last
  * three of columns that are not NULL; a NULL text comes back as NULL.
  */

@@ -284,18 +284,6 @@ oms_units_apply(Store *store, UnitChanges *list)
 }
 
 /*
- * refuse_interference raises an error where the engine's writes did not happen.
- */
-static void
-refuse_interference(const char *table)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-			 errmsg("a trigger keeps the engine from writing table \"%s\"", table),
-			 errhint("A BEFORE trigger that returns NULL on a store's table must let the engine's writes pass.")));
-}
-
-/*
  * add_counters appends the seven counters of a change to as many arrays.
  */
 static void
@@ -352,7 +340,7 @@ apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders, int c
 				 errhint("Retry the transaction.")));
 	changed = oms_run(store, adds ? &backorder_lines : &change_lines, args);
 	if (changed != list->count)
-		refuse_interference("order_lines");
+		oms_refuse_interference("order_lines");
 	for (uint64 i = 0; i < changed; i++)
 	{
 		pg_uuid_t	order_id = oms_column_uuid(i, 1);
@@ -408,5 +396,5 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 
 	changed = oms_run(store, &change_orders, args);
 	if (changed != count)
-		refuse_interference("orders");
+		oms_refuse_interference("orders");
 }

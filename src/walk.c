@@ -5,7 +5,8 @@
  * Lines of an order that go the same way (method, pickup location, address,
  * ship group) are a group.  The first location in order of priority that has
  * all of a group serves it; where none has, each line walks the locations by
- * priority and takes what is there; of bundles, whole kits first.  Pickup prefers the pickup location.
+ * priority and takes what is there; of bundles, whole kits first.  Pickup
+ * prefers the pickup location.
  *
  * The plan is advice, made on a snapshot; sourcing.c takes the stock, and asks
  * again where it was faster than the snapshot.  supply.c reads what there is.
