@@ -68,9 +68,7 @@ static const StoreQuery lock_orders_at_hand = {
 static const StoreQuery read_waiting = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, k.units, m.code, m.workflow, m.by_partner,"
 	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), o.number, k.is_backordered,"
-	" o.ship_complete, l.backorder_policy_id, o.channel, l.per_kit,"
-	" CASE WHEN l.per_kit IS NOT NULL OR s.kind" EQ "'warranty' THEN"
-	" (SELECT g.line_no::pg_catalog.int8 FROM @.order_lines g WHERE g.id" EQ "l.parent_line_id) END"
+	" o.ship_complete, l.backorder_policy_id, o.channel, " KIT_COLUMNS("l")
 	" FROM (SELECT DISTINCT u.id FROM ROWS FROM (pg_catalog.unnest($1)) AS u(id)) AS w JOIN @.orders o ON o.id" EQ "w.id"
 	" JOIN @.order_lines l ON l.order_id" EQ "o.id AND " WAITS " AND (o.ship_complete OR l.sku" EQ "ANY ($2))"
 	" CROSS JOIN LATERAL (VALUES (false, l.short), (true, l.backordered)) AS k(is_backordered, units)"
@@ -125,9 +123,7 @@ read_demands(Store *store, const Array *skus, const Array *order_ids, Sourcing *
 		if (demand->is_backordered && !oms_column_is_null(i, 17))
 			demand->policy_id = oms_column_uuid(i, 17);
 		demand->channel = oms_column_text(i, 18);
-		demand->per_kit = oms_column_is_null(i, 19) ? 0 : oms_column_int64(i, 19);
-		if (!oms_column_is_null(i, 20))
-			*(demand->per_kit > 0 ? &demand->bundle_line : &demand->goods_line) = (int) oms_column_int64(i, 20);
+		oms_read_kit(demand, i, 19);
 		demand->may_be_short = true;
 	}
 	oms_source_exclude(store, sourcing);

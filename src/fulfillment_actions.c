@@ -68,9 +68,7 @@ static const StoreQuery read_units = {
 
 static const StoreQuery read_rerouted = {
 	"SELECT f.order_id, l.order_line_id, ol.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow,"
-	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number, ol.per_kit,"
-	" CASE WHEN ol.per_kit IS NOT NULL OR s.kind" EQ "'warranty' THEN"
-	" (SELECT g.line_no::pg_catalog.int8 FROM @.order_lines g WHERE g.id" EQ "ol.parent_line_id) END, o.channel"
+	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number, " KIT_COLUMNS("ol") ", o.channel"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
 	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.methods m ON m.code" EQ "f.method JOIN @.orders o ON o.id" EQ "f.order_id"
@@ -329,9 +327,7 @@ read_reroute_demands(Store *store, Mover **rows, int count, Sourcing *sourcing)
 		next.order_number = oms_column_text(i, 14);
 		next.channel = oms_column_text(i, 17);
 		next.may_be_short = true;
-		next.per_kit = oms_column_is_null(i, 15) ? 0 : oms_column_int64(i, 15);
-		if (!oms_column_is_null(i, 16))
-			*(next.per_kit > 0 ? &next.bundle_line : &next.goods_line) = (int) oms_column_int64(i, 16);
+		oms_read_kit(&next, i, 15);
 		if (last && same_way(last, &next))
 			last->quantity += next.quantity;
 		else

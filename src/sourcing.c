@@ -74,6 +74,17 @@ oms_read_demand(Demand *demand, uint64 row)
 }
 
 /*
+ * oms_read_kit reads KIT_COLUMNS, which begin at a column.
+ */
+void
+oms_read_kit(Demand *demand, uint64 row, int column)
+{
+	demand->per_kit = oms_column_is_null(row, column) ? 0 : oms_column_int64(row, column);
+	if (!oms_column_is_null(row, column + 1))
+		*(demand->per_kit > 0 ? &demand->bundle_line : &demand->goods_line) = (int) oms_column_int64(row, column + 1);
+}
+
+/*
  * oms_source_exclude tells each demand which locations have refused its order:
  * units never go back to one of those.
  */

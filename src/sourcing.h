@@ -86,6 +86,15 @@ typedef struct Sourcing
 								 * itself */
 } Sourcing;
 
+/*
+ * Columns of a query for demands, for oms_read_kit: units of line l in a kit, and
+ * the number of the line that it is a component of or, a warranty, is for; s is
+ * its SKU.
+ */
+#define KIT_COLUMNS(l) \
+	l ".per_kit, CASE WHEN " l ".per_kit IS NOT NULL OR s.kind" EQ "'warranty' THEN" \
+	" (SELECT g.line_no::pg_catalog.int8 FROM @.order_lines g WHERE g.id" EQ l ".parent_line_id) END"
+
 /* sourcing.c */
 extern void oms_source_take(Store *store, Sourcing *sourcing);
 extern void oms_source_try(Store *store, Sourcing *sourcing);
@@ -94,6 +103,7 @@ extern char *oms_waiting_detail(int line_no, int64 quantity, const pg_uuid_t *po
 extern int64 oms_lacking(const Demand *demand);
 extern void oms_source_exclude(Store *store, Sourcing *sourcing);
 extern void oms_read_demand(Demand *demand, uint64 row);
+extern void oms_read_kit(Demand *demand, uint64 row, int column);
 
 /* making.c */
 extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);

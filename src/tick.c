@@ -13,8 +13,8 @@
  * left to them, so several ticks share the work; and a row that fails is passed
  * over, so that it does not keep the others back.
  *
- * Stock holds that expired are removed last, since stock rows are locked for it
- * (reclaim.c).
+ * Stock holds that expired are removed (reclaim.c), and orders that wait are given
+ * units (fill.c), last: both have stock rows locked until the end.
  */
 #include "postgres.h"
 

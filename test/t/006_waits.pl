@@ -226,6 +226,21 @@ is($a->state($receipt{'D-2'}), '40001', 'who would cross another session that re
 $a->run('ROLLBACK');
 settled('and lets the other go on', $b);
 
+# A repair waits for who is placing, counts what he has placed, and lets nobody
+# write before it has committed.
+fresh();
+my $repair = "SELECT count(*) FROM oms.repair_store('$store')";
+$a->run('BEGIN; ' . Session::place($store, '', X => 2));
+$b->send("BEGIN; $repair");
+$admin->await_waiting($b);
+$a->run('COMMIT');
+is($b->result->{rows}[0][0], 0, 'a repair finds what was placed meanwhile counted');
+$a->send(Session::place($store, '', X => 3));
+$admin->await_waiting($a);
+$b->run('COMMIT');
+settled('a repair beside placing', $a);
+is($admin->value("SELECT sum(units) FROM $store.orders"), 5, 'both orders are there');
+
 is($admin->value('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'), 0,
 	'nobody deadlocked');
 
