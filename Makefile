@@ -98,6 +98,10 @@ OBJS = $(patsubst %,src/%.o, \
 	stock_hold \
 	hold_items \
 	channel_rules \
+	rulebook \
+	rulebook_read \
+	explain_source \
+	location \
 	reclaim \
 	movement \
 	replay \
@@ -147,6 +151,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	stock \
 	stock_holds \
 	channel_rules \
+	sourcing \
 	backorders \
 	inbound \
 	feed \

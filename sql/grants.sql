@@ -76,7 +76,11 @@ BEGIN
 			('manager', 'INSERT, UPDATE, DELETE', 'skus', NULL),
 			('manager', 'INSERT, UPDATE, DELETE', 'bundle_items', NULL),
 			('manager', 'INSERT, UPDATE, DELETE', 'reasons', NULL),
-			('manager', 'INSERT, UPDATE, DELETE', 'channel_stock_rules', NULL)
+			('manager', 'INSERT, UPDATE, DELETE', 'channel_stock_rules', NULL),
+			('manager', 'INSERT, UPDATE, DELETE', 'zones', NULL),
+			('manager', 'INSERT, UPDATE, DELETE', 'shipping_rates', NULL),
+			('manager', 'INSERT, UPDATE, DELETE', 'sourcing_rules', NULL),
+			('manager', 'INSERT, UPDATE, DELETE', 'sourcing_policies', NULL)
 		) AS p(level, privilege, tablename, without),
 		LATERAL (
 			-- NULL: the whole table; else all of its columns but these

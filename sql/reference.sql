@@ -90,22 +90,33 @@ BEGIN
 		longitude double precision CHECK (longitude BETWEEN -180 AND 180),
 		time_zone text NOT NULL DEFAULT 'UTC',
 		priority integer NOT NULL DEFAULT 100,
+		methods text[] COLLATE "C",
+		fixed_cost numeric(19,4) NOT NULL DEFAULT 0 CHECK (fixed_cost BETWEEN 0 AND 100000000000),
+		pick_cost numeric(19,4) NOT NULL DEFAULT 0 CHECK (pick_cost BETWEEN 0 AND 100000000000),
+		daily_capacity bigint CHECK (daily_capacity BETWEEN 0 AND 1000000000000),
+		cutoff time without time zone,
 		active boolean NOT NULL DEFAULT true,
-		attributes jsonb NOT NULL DEFAULT '{}'
+		attributes jsonb NOT NULL DEFAULT '{}',
+		CONSTRAINT locations_methods_is_a_list CHECK (coalesce(array_ndims(methods), 1) = 1 AND array_position(methods, NULL) IS NULL)
 	);
 	COMMENT ON TABLE locations IS 'Where units are: warehouses, shops, suppliers, third parties';
 	COMMENT ON COLUMN locations.code IS 'Key, chosen by people; never changes (OM006)';
 	COMMENT ON COLUMN locations.name IS 'What people see';
 	COMMENT ON COLUMN locations.kind IS 'warehouse, store, supplier, third_party or virtual; supplier and third_party are partners, who alone serve methods by_partner';
 	COMMENT ON COLUMN locations.tracked IS 'Whether its units are counted in stock here. false: it keeps its own books, takes no movements (OM003) and never runs short; it serves lines that name it and, being a partner, methods by_partner';
-	COMMENT ON COLUMN locations.country IS 'ISO 3166-1 code of two letters; for people, as the rest of the address is';
+	COMMENT ON COLUMN locations.country IS 'ISO 3166-1 code of two letters; with region and postal_code it says which of zones the location is in';
 	COMMENT ON COLUMN locations.region IS 'State, province or county';
 	COMMENT ON COLUMN locations.city IS 'Town';
 	COMMENT ON COLUMN locations.postal_code IS 'ZIP or postal code, as it is written there';
-	COMMENT ON COLUMN locations.latitude IS 'Degrees north of the equator, south negative; the engine does not read it';
-	COMMENT ON COLUMN locations.longitude IS 'Degrees east of Greenwich, west negative; the engine does not read it';
-	COMMENT ON COLUMN locations.time_zone IS 'A name from pg_timezone_names, such as Europe/Berlin; not checked, the engine does not read it';
+	COMMENT ON COLUMN locations.latitude IS 'Degrees north of the equator, south negative; for distances, see sourcing_policies.per_km_cost';
+	COMMENT ON COLUMN locations.longitude IS 'Degrees east of Greenwich, west negative';
+	COMMENT ON COLUMN locations.time_zone IS 'A name from pg_timezone_names, such as Europe/Berlin (22023); cutoff is in it';
 	COMMENT ON COLUMN locations.priority IS 'In which order sourcing asks locations: the lowest number first, then by code';
+	COMMENT ON COLUMN locations.methods IS 'Codes of the methods by which it sends, each one of methods (23503); NULL: all';
+	COMMENT ON COLUMN locations.fixed_cost IS 'Money that a shipment from here costs, whatever it is and wherever it goes';
+	COMMENT ON COLUMN locations.pick_cost IS 'Money that each unit costs to pick and pack here';
+	COMMENT ON COLUMN locations.daily_capacity IS 'Units that can leave here in a day; NULL: no limit';
+	COMMENT ON COLUMN locations.cutoff IS 'Time of day, in its time_zone, from which on orders go the next day; NULL: none';
 	COMMENT ON COLUMN locations.active IS 'false: sourcing passes it over, what it holds already stays, and oms.place_order refuses lines that name it (OM012)';
 	COMMENT ON COLUMN locations.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
 
@@ -130,9 +141,9 @@ BEGIN
 	COMMENT ON COLUMN skus.kind IS 'physical, digital, service, warranty, subscription or bundle. A bundle is sent as what bundle_items says; a warranty is sold with the line that it is for (parent). A SKU that is a bundle or a warranty stays one, and others never become one (OM006)';
 	COMMENT ON COLUMN skus.tracked IS 'Whether units of it are counted in stock. false: it is never short. Always false for digital, service, warranty and bundle (23514). Left out or NULL at INSERT: true for physical, false for others';
 	COMMENT ON COLUMN skus.ship_together IS 'Of a bundle: true: its components are sourced together and wait for each other (a ship_group of their own); false: each goes as soon as it can';
-	COMMENT ON COLUMN skus.weight_grams IS 'Grams that one unit weighs; the engine does not read it';
+	COMMENT ON COLUMN skus.weight_grams IS 'Grams that one unit weighs, for shipping_rates.per_kg; NULL: as if nothing';
 	COMMENT ON COLUMN skus.default_method IS 'How lines of it go that name no method; NULL: as the channel says';
-	COMMENT ON COLUMN skus.tags IS 'Words to group it by; the engine does not read them';
+	COMMENT ON COLUMN skus.tags IS 'Words to group it by, such as those that rows of sourcing_rules name';
 	COMMENT ON COLUMN skus.active IS 'false: oms.place_order takes no lines of it (OM012); INSERT INTO order_lines is not asked';
 	COMMENT ON COLUMN skus.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
 
@@ -197,8 +208,8 @@ BEGIN
 	COMMENT ON COLUMN addresses.region IS 'State, province or county';
 	COMMENT ON COLUMN addresses.postal_code IS 'ZIP or postal code, as it is written there';
 	COMMENT ON COLUMN addresses.country IS 'ISO 3166-1 code of two letters';
-	COMMENT ON COLUMN addresses.latitude IS 'Degrees north of the equator, south negative; the engine does not read it';
-	COMMENT ON COLUMN addresses.longitude IS 'Degrees east of Greenwich, west negative; the engine does not read it';
+	COMMENT ON COLUMN addresses.latitude IS 'Degrees north of the equator, south negative; for distances, see sourcing_policies.per_km_cost';
+	COMMENT ON COLUMN addresses.longitude IS 'Degrees east of Greenwich, west negative';
 	COMMENT ON COLUMN addresses.phone IS 'Whom to call on delivery';
 	COMMENT ON COLUMN addresses.email IS 'Where to write about the delivery';
 END

@@ -25,6 +25,7 @@ BEGIN
 	PERFORM oms.layout_stock();
 	PERFORM oms.layout_stock_holds();
 	PERFORM oms.layout_channel_rules();
+	PERFORM oms.layout_sourcing();
 	PERFORM oms.layout_backorders();
 	PERFORM oms.layout_inbound();
 	PERFORM oms.layout_feeds();

@@ -13,6 +13,7 @@ UNION ALL SELECT * FROM oms.layout_feeds_triggers()
 UNION ALL SELECT * FROM oms.layout_stock_holds_triggers()
 UNION ALL SELECT * FROM oms.layout_backorders_triggers()
 UNION ALL SELECT * FROM oms.layout_channel_rules_triggers()
+UNION ALL SELECT * FROM oms.layout_sourcing_triggers()
 UNION ALL SELECT * FROM oms.layout_inbound_triggers()
 UNION ALL SELECT * FROM oms.layout_orders_triggers()
 UNION ALL SELECT * FROM oms.layout_fulfillments_triggers()
@@ -39,6 +40,9 @@ VALUES
 	('stock_movements', 'actor', 'oms.actor()'),
 	('stock_holds', 'id', 'oms.uuid7()'),
 	('channel_stock_rules', 'id', 'oms.uuid7()'),
+	('shipping_rates', 'id', 'oms.uuid7()'),
+	('sourcing_rules', 'id', 'oms.uuid7()'),
+	('sourcing_policies', 'id', 'oms.uuid7()'),
 	('inbound', 'id', 'oms.uuid7()'),
 	('fulfillments', 'id', 'oms.uuid7()'),
 	('fulfillment_lines', 'id', 'oms.uuid7()')

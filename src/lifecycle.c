@@ -27,6 +27,7 @@
 #include "inbound.h"
 #include "judge.h"
 #include "lines.h"
+#include "location.h"
 #include "machine.h"
 #include "moves.h"
 #include "oms.h"
@@ -171,10 +172,10 @@ oms_recheck(PG_FUNCTION_ARGS)
 	const char *what;
 
 	oms_require_trigger(fcinfo, "recheck");
-	require_event(trigger, TRIGGER_FIRED_AFTER(trigger->tg_event) && TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
-				  !TRIGGER_FIRED_BY_DELETE(trigger->tg_event));
-	store = oms_store_of_trigger(trigger);
 	what = subject(trigger);
+	require_event(trigger, TRIGGER_FIRED_AFTER(trigger->tg_event) && TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
+				  TRIGGER_FIRED_BY_DELETE(trigger->tg_event) == (strcmp(what, "method") == 0));
+	store = oms_store_of_trigger(trigger);
 	if (strcmp(what, "order") == 0)
 		oms_recheck_row(store, trigger, ENTITY_ORDER);
 	else if (strcmp(what, "fulfillment") == 0)
@@ -187,6 +188,10 @@ oms_recheck(PG_FUNCTION_ARGS)
 		oms_recheck_payment(store, trigger);
 	else if (strcmp(what, "inbound") == 0)
 		oms_recheck_inbound(store, trigger);
+	else if (strcmp(what, "location") == 0)
+		oms_recheck_location(store, trigger);
+	else if (strcmp(what, "method") == 0)
+		oms_recheck_method(store, trigger);
 	else
 		unknown_subject(trigger);
 	return PointerGetDatum(NULL);

@@ -56,11 +56,13 @@ typedef struct Fittings
 } Fittings;
 
 static const Fittings fittings[] = {
-	{"settings", 3, {NULL}, ELSEWHERE}, {"workflows", 3, {"compiled"}, ELSEWHERE}, {"methods", 2, {NULL}, ELSEWHERE},
-	{"channels", 2, {NULL}, ELSEWHERE}, {"locations", 1, {NULL}, ELSEWHERE}, {"skus", 3, {NULL}, ELSEWHERE},
+	{"settings", 3, {NULL}, ELSEWHERE}, {"workflows", 3, {"compiled"}, ELSEWHERE}, {"methods", 3, {NULL}, ELSEWHERE},
+	{"channels", 2, {NULL}, ELSEWHERE}, {"locations", 3, {NULL}, ELSEWHERE}, {"skus", 3, {NULL}, ELSEWHERE},
 	{"reasons", 1, {NULL}, ELSEWHERE}, {"customers", 1, {"id"}, ELSEWHERE}, {"addresses", 1, {"id"}, ELSEWHERE},
 	{"stock", 5, {NULL}, BY_ENGINE}, {"stock_movements", 3, {"actor"}, ELSEWHERE},
 	{"stock_holds", 2, {"id"}, ELSEWHERE}, {"channel_stock_rules", 1, {"id"}, ELSEWHERE},
+	{"zones", 2, {NULL}, ELSEWHERE}, {"shipping_rates", 1, {"id"}, ELSEWHERE},
+	{"sourcing_rules", 1, {"id"}, ELSEWHERE}, {"sourcing_policies", 1, {"id"}, ELSEWHERE},
 	{"backorder_policies", 5, {"id"}, BY_ENGINE},
 	{"inbound", 5, {"id"}, ELSEWHERE},
 	{"stock_feeds", 2, {NULL}, ELSEWHERE}, {"stock_feed_items", 2, {NULL}, ELSEWHERE},
@@ -532,6 +534,15 @@ relation_changed(Datum arg, Oid relid)
 		{
 			store->rules_read = false;
 			store->rules_changes++;
+		}
+		for (int i = 0; i < OMS_BOOK_TABLES; i++)
+		{
+			if (!OidIsValid(relid) || relid == store->book_relids[i] || relid == store->workflows_relid)
+			{
+				store->book_read = false;
+				store->book_changes++;
+				break;
+			}
 		}
 		for (int i = 0; i < store->ntables; i++)
 		{

@@ -12,6 +12,7 @@
 #include "utils/hsearch.h"
 
 #define OMS_MAX_TABLES 64
+#define OMS_BOOK_TABLES 5
 
 /*
  * What this backend knows of a store.  All of it can be read anew at any time
@@ -50,6 +51,10 @@ typedef struct Store
 	bool		has_rules;
 	Oid			rules_relid;
 
+	bool		book_read;		/* book is true to the tables it is of */
+	struct RuleBook *book;		/* NULL: never read */
+	Oid			book_relids[OMS_BOOK_TABLES];
+
 	HTAB	   *plans;			/* by query; plan.c */
 
 	/* counted up by each change, so that a reader notices one meanwhile */
@@ -57,6 +62,7 @@ typedef struct Store
 	uint64		workflows_changes;
 	uint64		table_changes;
 	uint64		rules_changes;
+	uint64		book_changes;
 
 	MemoryContext context;		/* of the names above */
 } Store;

@@ -378,11 +378,14 @@ static const Rule rules[] = {
 		" WHERE f.id = l.fulfillment_id AND ol.id = l.order_line_id)"
 		" UNION ALL SELECT DISTINCT 'order_events', e.entity_id FROM @.order_events e WHERE e.entity = 'fulfillment'"
 	" AND NOT EXISTS (SELECT FROM @.fulfillments f WHERE f.id = e.entity_id)"},
+	{"every method that a location offers exists",
+		"SELECT l.code, m.code AS method FROM @.locations l CROSS JOIN LATERAL unnest(l.methods) AS m(code)"
+	" WHERE NOT EXISTS (SELECT FROM @.methods k WHERE k.code = m.code)"},
 	{"no table is a part of another, past whose triggers it could be written",
 		"SELECT i.inhrelid::pg_catalog.regclass AS child, i.inhparent::pg_catalog.regclass AS parent FROM pg_catalog.pg_inherits i"
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
-		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'stock_holds', 'channel_stock_rules', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
+		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'stock_holds', 'channel_stock_rules', 'zones', 'shipping_rates', 'sourcing_rules', 'sourcing_policies', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
 	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
 };
 

@@ -163,14 +163,15 @@ CREATE TEMP TABLE tries (verb text, arguments text, state text, message text);	-
 -- stores that there are not
 INSERT INTO tries SELECT verb, format(arguments, quote_literal(name)), 'OM010', '^store ".*" does not exist$|^schema ".*" is not a store$' FROM (VALUES ('place_order', '%s, ''{}'''),
 	('cancel_lines', '%s, ''' || :'o' || ''''), ('split_fulfillment', '%s, ''' || :'f' || ''', ''[]'''), ('grant_store', '%s, ''postgres'', ''clerk'''), ('next_moves', '%s, ''order'', ''' || :'o' || ''''), ('tick', '%s'), ('set_stock', '%s, ''{}'''), ('repair_store', '%s'), ('upgrade_store', '%s'), ('verify_store', '%s'), ('events_after', '%s'), ('begin_import', '%s'), ('to_mermaid', '%s, ''standard'''),
-	('receive_inbound', '%s, ''' || :'o' || ''''), ('availability', '%s, ''{sku1}'''), ('available_to_promise', '%s, ''sku1'', 1')) AS v(verb, arguments),
+	('receive_inbound', '%s, ''' || :'o' || ''''), ('availability', '%s, ''{sku1}'''), ('available_to_promise', '%s, ''sku1'', 1'), ('explain_source', '%s, ''sku1'', ''a''')) AS v(verb, arguments),
 	unnest(ARRAY['', ' ', 'nowhere', 'SHOP', 'shop ', '"shop"', 'shop.orders', 'public', 'pg_catalog', 'oms', 'information_schema', 'pg_toast', repeat('x', 63), repeat('x', 100000), repeat('é', 40),
 		'shop''; DROP SCHEMA shop CASCADE; --', E'shop\nx', '%s', '$1', E'\u202e']) AS name;
 INSERT INTO tries SELECT verb, arguments, '22004', 'null' FROM (VALUES ('place_order', 'NULL, ''{}'''), ('place_order', '''shop'', NULL'), ('cancel_lines', 'NULL, ''' || :'o' || ''''), ('cancel_lines', '''shop'', NULL'),
 	('next_moves', 'NULL, ''order'', ''' || :'o' || ''''), ('next_moves', '''shop'', NULL, ''' || :'o' || ''''), ('next_moves', '''shop'', ''order'', NULL'), ('tick', 'NULL'), ('tick', '''shop'', NULL'), ('set_stock', 'NULL, ''{}'''), ('set_stock', '''shop'', NULL'), ('repair_store', 'NULL'),
 	('split_fulfillment', 'NULL, ''' || :'f' || ''', ''[]'''), ('split_fulfillment', '''shop'', NULL, ''[]'''), ('split_fulfillment', '''shop'', ''' || :'f' || ''', NULL'), ('upgrade_store', 'NULL'), ('verify_store', 'NULL'), ('events_after', 'NULL'), ('begin_import', 'NULL'), ('to_mermaid', 'NULL, ''standard'''), ('to_mermaid', '''shop'', NULL'),
 	('grant_store', 'NULL, ''postgres'', ''clerk'''), ('receive_inbound', 'NULL, ''' || :'o' || ''''), ('receive_inbound', '''shop'', NULL'), ('availability', 'NULL, ''{sku1}'''), ('availability', '''shop'', NULL'), ('availability', '''shop'', ''{NULL}'''),
-	('available_to_promise', 'NULL, ''sku1'', 1'), ('available_to_promise', '''shop'', NULL, 1'), ('available_to_promise', '''shop'', ''sku1'', NULL')) AS v(verb, arguments);
+	('available_to_promise', 'NULL, ''sku1'', 1'), ('available_to_promise', '''shop'', NULL, 1'), ('available_to_promise', '''shop'', ''sku1'', NULL'),
+	('explain_source', 'NULL, ''sku1'', ''a'''), ('explain_source', '''shop'', NULL, ''a'''), ('explain_source', '''shop'', ''sku1'', NULL')) AS v(verb, arguments);
 INSERT INTO tries VALUES
 	('create_store', 'NULL', '22004', 'needs a name'), ('create_store', '''''', '22004', 'needs a name'), ('create_store', '''shop''', '42P06', 'already exists'), ('create_store', '''oms''', '42P06', 'already exists'),
 	('create_store', '''pg_x''', '42939', 'unacceptable schema name'), ('create_store', 'repeat(''x'', 64)', '42622', 'at most 63 bytes'), ('create_store', 'repeat(''é'', 32)', '42622', 'at most 63 bytes'),
@@ -186,6 +187,8 @@ INSERT INTO tries VALUES
 b"''', '22023', '^unknown location'), ('availability', '''shop'', ARRAY[ARRAY[''sku1'', ''nothing'']]', '22023', '^unknown sku "nothing"$'),
 	('available_to_promise', '''shop'', ''nothing'', 1', '22023', '^unknown sku "nothing"$'), ('available_to_promise', '''shop'', ''sku1'', -9223372036854775808', '22023', '^quantity must be'),
 	('available_to_promise', '''shop'', ''sku1'', 1, repeat(''x'', 100000)', '22023', '^unknown channel "x+"$'),
+	('explain_source', '''shop'', ''nothing'', ''a''', '22023', '^unknown sku "nothing"$'), ('explain_source', '''shop'', ''sku1'', repeat(''x'', 100000)', '22023', '^unknown location "x+"$'),
+	('explain_source', '''shop'', ''sku1'', ''a'', ''''', '22023', '^unknown method ""$'), ('explain_source', '''shop'', ''sku1'', ''a'', NULL, ''nothing''', '22023', '^unknown channel "nothing"$'),
 	('cancel_lines', '''shop'', ''x''', '22P02', 'uuid'), ('cancel_lines', '''shop'', ''00000000-0000-0000-0000-000000000000''', 'OM012', '^order_id: unknown order'),
 	('cancel_lines', format('''shop'', %L', :'f'), 'OM012', '^order_id: unknown order'), ('cancel_lines', format('''shop'', %L, NULL, ''''', :'o'), 'OM012', '^reason: unknown reason ""'),
 	('cancel_lines', format('''shop'', %L, NULL, ''no such''', :'o'), 'OM012', '^reason: unknown reason "no such"'), ('cancel_lines', format('''shop'', %L, NULL, repeat(''x'', 100000)', :'o'), 'OM012', '^reason: unknown reason'),

@@ -8,14 +8,16 @@ SELECT oms.create_store('shop');
 
 -- ---- what is there
 
-SELECT tables_are('shop', ARRAY['settings', 'workflows', 'methods', 'channels', 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'stock_feeds', 'stock_feed_items', 'repairs', 'inbound', 'stock_holds', 'channel_stock_rules',
+SELECT tables_are('shop', ARRAY['settings', 'workflows', 'methods', 'channels', 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'stock_feeds', 'stock_feed_items', 'repairs', 'inbound', 'stock_holds', 'channel_stock_rules', 'zones', 'shipping_rates', 'sourcing_rules', 'sourcing_policies',
 	'backorder_policies', 'orders', 'order_lines', 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components']);
 SELECT views_are('shop', ARRAY['order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'availability', 'in_transit', 'order_timeline', 'backorders', 'refunds_due', 'bundle_lines', 'workflow_paths', 'workflow_dwell', 'workflow_conformance']);
 -- the column sheet of the design
 SELECT is((SELECT string_agg(t || '.' || c, ' ' ORDER BY t, c) FROM (VALUES
 	('settings', 'id layout_version number_prefix import_xid'),
 	('channels', 'code name kind order_workflow default_method payment_required if_short priority active attributes'),
-	('locations', 'code name kind tracked country region city postal_code latitude longitude time_zone priority active'),
+	('locations', 'code name kind tracked country region city postal_code latitude longitude time_zone priority methods fixed_cost pick_cost daily_capacity cutoff active'),
+	('zones', 'code name country region postal_prefix'), ('shipping_rates', 'id method location origin_zone destination_zone fixed per_unit per_kg transit_days'),
+	('sourcing_rules', 'id channel sku tag method destination_zone location effect cost valid_from valid_until'), ('sourcing_policies', 'id channel objective max_shipments node_limit unfilled_penalty per_km_cost'),
 	('methods', 'code name workflow'), ('skus', 'code name kind tracked weight_grams default_method tags active attributes'),
 	('customers', 'id code name email phone parent_id credit_limit terms_days attributes'),
 	('addresses', 'id name company line1 line2 city region postal_code country latitude longitude phone email'),
