@@ -125,8 +125,9 @@ COMMENT ON FUNCTION oms.layout_sourcing_triggers() IS 'The triggers of what a sh
 
 CREATE FUNCTION oms.explain_source(store text, sku text, location text, method text DEFAULT NULL, channel text DEFAULT NULL,
 	country text DEFAULT NULL, region text DEFAULT NULL, postal_code text DEFAULT NULL, at timestamp with time zone DEFAULT now(),
+	latitude double precision DEFAULT NULL, longitude double precision DEFAULT NULL,
 	OUT allowed boolean, OUT why text, OUT zone text, OUT fixed numeric, OUT per_unit numeric, OUT transit_days integer)
 RETURNS record
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_explain_source';
-COMMENT ON FUNCTION oms.explain_source(text, text, text, text, text, text, text, text, timestamp with time zone) IS 'Whether a location may serve a SKU for an order of a channel, sent by a method to an address, at a time, and if not why; the zone of the address; what a shipment costs before the first unit, and each unit more, prefer costs included; days on the way, NULL unknown. It asks rules alone, not stock. Without a method: the SKU''s, else the channel''s. A cost by distance, which needs a point, is left out. Errors: 22023 an unknown sku, location, method or channel; 22003 a cost that is too large; OM010 no such store';
+COMMENT ON FUNCTION oms.explain_source(text, text, text, text, text, text, text, text, timestamp with time zone, double precision, double precision) IS 'Whether a location may serve a SKU for an order of a channel, sent by a method to an address, at a time, and if not why; the zone of the address; what a shipment costs before the first unit, and each unit more, prefer costs included where it may; days on the way, NULL unknown. It asks rules alone, not stock. Without a method: the SKU''s, else the channel''s. Degrees north and east of the address are for a cost by distance. Errors: 22023 an unknown sku, location, method or channel, or degrees that are none; 22003 a cost that is too large; OM010 no such store';

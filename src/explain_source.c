@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
@@ -29,8 +31,9 @@ PG_FUNCTION_INFO_V1(oms_explain_source);
 /* Its arguments, the store aside. */
 enum
 {
-	ARG_SKU = 1, ARG_LOCATION, ARG_METHOD, ARG_CHANNEL, ARG_COUNTRY, ARG_REGION, ARG_POSTAL_CODE, ARG_AT
-};
+	ARG_SKU = 1, ARG_LOCATION, ARG_METHOD, ARG_CHANNEL, ARG_COUNTRY, ARG_REGION, ARG_POSTAL_CODE, ARG_AT,
+		ARG_LATITUDE, ARG_LONGITUDE
+	};
 
 static const StoreQuery may_read = {
 	"SELECT 1 FROM (SELECT r.method, r.location, r.origin_zone, r.destination_zone, r.fixed, r.per_unit, r.per_kg, r.transit_days"
@@ -142,6 +145,24 @@ read_inquiry(Store *store, FunctionCallInfo fcinfo, Inquiry *inquiry)
 }
 
 /*
+ * read_point reads where the address is; degrees that are none are refused.
+ */
+static void
+read_point(FunctionCallInfo fcinfo, Target *target)
+{
+	target->has_point = !PG_ARGISNULL(ARG_LATITUDE) && !PG_ARGISNULL(ARG_LONGITUDE);
+	if (!target->has_point)
+		return;
+	target->latitude = PG_GETARG_FLOAT8(ARG_LATITUDE);
+	target->longitude = PG_GETARG_FLOAT8(ARG_LONGITUDE);
+	/* NaN is not between anything */
+	if (!(fabs(target->latitude) <= 90 && fabs(target->longitude) <= 180))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("latitude must be between -90 and 90, longitude between -180 and 180")));
+}
+
+/*
  * channel_denies tells whether the stock rules of the channel keep it away.
  */
 static bool
@@ -174,6 +195,7 @@ judge(Store *store, const RuleBook *book, const SourceLocation *location, const 
 	{
 		verdict->denied = true;
 		verdict->why = why;
+		verdict->prefer = 0;
 	}
 }
 
@@ -188,7 +210,7 @@ money(int64 amount)
 
 /*
  * oms_explain_source is oms.explain_source(store, sku, location, method,
- * channel, country, region, postal_code, at).
+ * channel, country, region, postal_code, at, latitude, longitude).
  */
 Datum
 oms_explain_source(PG_FUNCTION_ARGS)
@@ -218,6 +240,7 @@ oms_explain_source(PG_FUNCTION_ARGS)
 		refuse_unknown("location", inquiry.location);	/* removed just now */
 	zone = oms_zone_of(book, text_argument(fcinfo, ARG_COUNTRY), text_argument(fcinfo, ARG_REGION), text_argument(fcinfo, ARG_POSTAL_CODE));
 	inquiry.target.destination_zone = zone;
+	read_point(fcinfo, &inquiry.target);
 	judge(store, book, location, &inquiry, at, &verdict);
 	oms_terms(book, location, &inquiry.target, &terms);
 

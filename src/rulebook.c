@@ -354,7 +354,7 @@ judge_by_rules(const RuleBook *book, const SourceLocation *location, const Targe
 		consult(book, &book->elsewhere, things, tags, ntags, at, &elsewhere);
 	verdict->denied = here.denies || elsewhere.allows;
 	verdict->why = here.denies ? here.denies->why : elsewhere.allows ? elsewhere.allows->why : NULL;
-	verdict->prefer = here.prefer;
+	verdict->prefer = verdict->denied ? 0 : here.prefer;
 }
 
 /*

@@ -68,7 +68,8 @@ typedef struct Verdict
 {
 	bool		denied;
 	const char *why;			/* where it is: in words that follow "because" */
-	int64		prefer;			/* added to the cost of each unit */
+	int64		prefer;			/* added to the cost of each unit; 0 where it
+								 * is denied */
 } Verdict;
 
 typedef struct SourcingPolicy
