@@ -92,6 +92,7 @@ OBJS = $(patsubst %,src/%.o, \
 	direct \
 	making \
 	walk \
+	warranty \
 	supply \
 	backorder \
 	stock \

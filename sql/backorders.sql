@@ -77,7 +77,7 @@ BEGIN
 	COMMENT ON COLUMN backorders.sku IS 'Code of what is waited for';
 	COMMENT ON COLUMN backorders.sku_name IS 'Its name as it is now';
 	COMMENT ON COLUMN backorders.quantity IS 'Units of the line that wait';
-	COMMENT ON COLUMN backorders.policy IS 'backorder or preorder, as the policy says now that they were sold under';
+	COMMENT ON COLUMN backorders.policy IS 'backorder or preorder, as the policy says now that they were sold under; NULL: a warranty, which waits for its goods';
 	COMMENT ON COLUMN backorders.priority IS 'The order''s: the lowest number is served first';
 	COMMENT ON COLUMN backorders.ship_complete IS 'true: the order is served once all that it waits for is there';
 	COMMENT ON COLUMN backorders.since IS 'When the order was placed';

@@ -187,12 +187,12 @@ BEGIN
 	COMMENT ON COLUMN order_lines.ship_group IS 'Lines of an order with the same word are sourced together where they go the same way, and guard group_complete keeps their fulfillments back while a unit of any is backordered or short; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.canceled IS 'Units that will not be sent; kept by the engine';
 	COMMENT ON COLUMN order_lines.allocated IS 'Units that fulfillments with stock_state reserved carry; kept by the engine';
-	COMMENT ON COLUMN order_lines.backordered IS 'Units sold without stock under backorder_policy_id, which still wait for it; kept by the engine';
+	COMMENT ON COLUMN order_lines.backordered IS 'Units sold without stock under backorder_policy_id, which still wait for it, or of a warranty, which waits for what it is for; kept by the engine';
 	COMMENT ON COLUMN order_lines.short IS 'Units owed without stock: the order was placed with if_short hold, or its units could not be sourced anew; kept by the engine';
 	COMMENT ON COLUMN order_lines.shipped IS 'Units that have left (action issue), never less again; kept by the engine';
 	COMMENT ON COLUMN order_lines.delivered IS 'Units of those shipped that the customer has (action deliver); kept by the engine';
 	COMMENT ON COLUMN order_lines.returned IS 'Units of those shipped that came back (action restock); kept by the engine';
-	COMMENT ON COLUMN order_lines.backorder_policy_id IS 'The policy that units of it were sold under without stock, also once they have got some; NULL: none were; kept by the engine';
+	COMMENT ON COLUMN order_lines.backorder_policy_id IS 'The policy that units of it were sold under without stock, also once they have got some; NULL: none were, or it is a warranty; kept by the engine';
 	COMMENT ON COLUMN order_lines.expanded IS 'true: the line of a bundle in a placed order. Its components'' lines, whose parent_line_id is this one, count instead of it: it is in no total, and its own counters stay 0; kept by the engine';
 	COMMENT ON COLUMN order_lines.per_kit IS 'Of a component''s line: units in one kit, as they were when the order was placed; NULL: the line is no component''s; kept by the engine';
 	COMMENT ON COLUMN order_lines.attributes IS 'Whatever else people want to note, a JSON object, at any time; the engine does not read it';
@@ -268,7 +268,7 @@ BEGIN
 	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created, moved and imported';
 	COMMENT ON COLUMN order_events.reason IS 'Of created, moved and imported the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
 	COMMENT ON COLUMN order_events.actor IS 'Who did it: setting oms.actor, else the user';
-	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; canceled_units {line, quantity}; shorted, filled {line, quantity}, of backordered units also policy: id; expanded {line, quantity, components: how many lines}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}; moved by oms.replace_workflow {workflow: name}, otherwise NULL';
+	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; canceled_units {line, quantity}; shorted, filled {line, quantity}, of backordered units also policy: id, NULL for a warranty''s; expanded {line, quantity, components: how many lines}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}; moved by oms.replace_workflow {workflow: name}, otherwise NULL';
 	COMMENT ON SEQUENCE order_events_id_seq IS 'Numbers the events';
 END
 $layout$;

@@ -158,11 +158,11 @@ read_left(Store *store, const Array *skus, bool lock, int *count)
 }
 
 /*
- * oms_backorder_plan says which units that the plan found no stock for a policy
- * lets be sold all the same; those that come first, as far as its limit goes.
+ * plan_policies says which units that the plan found no stock for a policy lets
+ * be sold all the same; those that come first, as far as its limit goes.
  */
-void
-oms_backorder_plan(Store *store, Sourcing *sourcing, bool lock)
+static void
+plan_policies(Store *store, Sourcing *sourcing, bool lock)
 {
 	Array	   *skus = NULL;
 	Policy	   *policies;
@@ -192,6 +192,17 @@ oms_backorder_plan(Store *store, Sourcing *sourcing, bool lock)
 		policy->left -= demand->backordered;
 		sourcing->takes_policies |= demand->backordered > 0;
 	}
+}
+
+/*
+ * oms_backorder_plan says which units of a plan wait: under a policy, or with
+ * the goods that they are a warranty of.
+ */
+void
+oms_backorder_plan(Store *store, Sourcing *sourcing, bool lock)
+{
+	plan_policies(store, sourcing, lock);
+	oms_warranties_wait(store, sourcing);
 }
 
 /*
@@ -250,7 +261,7 @@ oms_backorder_take(Store *store, const Sourcing *sourcing)
 	{
 		const Demand *demand = &sourcing->demands[i];
 
-		if (demand->backordered > 0)
+		if (demand->backordered > 0 && demand->tracked)
 			list[count++] = (PolicyUnits) {demand->policy_id, demand->backordered};
 	}
 	return change_policies(store, &take_units, list, count);

@@ -36,4 +36,7 @@ extern void oms_backorder_defer(Deferral *deferral, const Store *store);
 extern void oms_backorder_defer_no_more(const Deferral *deferral);
 extern void oms_backorder_settle(Store *store, Deferral *deferral, bool may_wait);
 
+/* warranty.c */
+extern void oms_warranties_wait(Store *store, Sourcing *sourcing);
+
 #endif							/* OMS_BACKORDER_H */

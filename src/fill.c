@@ -61,20 +61,27 @@ static const StoreQuery lock_orders_at_hand = {
 	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id FOR NO KEY UPDATE SKIP LOCKED", 1, {UUIDARRAYOID}
 };
 
+#define IS_WARRANTY "s.kind" EQ "'warranty' AND l.per_kit IS NULL"
+
 /*
  * In the order in which they are served.  Of an order that must ship complete
- * all is asked for, and together.
+ * all is asked for, and together; a warranty with its goods, whose way it goes.
  */
 static const StoreQuery read_waiting = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, k.units, m.code, m.workflow, m.by_partner,"
-	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), o.number, k.is_backordered,"
+	" COALESCE(l.location, p.location), COALESCE(l.pickup_location, p.pickup_location), l.ship_group,"
+	" COALESCE(l.ship_to_id, p.ship_to_id, o.ship_to_id), o.number, k.is_backordered,"
 	" o.ship_complete, l.backorder_policy_id, o.channel, " KIT_COLUMNS("l")
 	" FROM (SELECT DISTINCT u.id FROM ROWS FROM (pg_catalog.unnest($1)) AS u(id)) AS w JOIN @.orders o ON o.id" EQ "w.id"
-	" JOIN @.order_lines l ON l.order_id" EQ "o.id AND " WAITS " AND (o.ship_complete OR l.sku" EQ "ANY ($2))"
+	" JOIN @.order_lines l ON l.order_id" EQ "o.id AND " WAITS
 	" CROSS JOIN LATERAL (VALUES (false, l.short), (true, l.backordered)) AS k(is_backordered, units)"
 	" JOIN @.skus s ON s.code" EQ "l.sku JOIN @.channels c ON c.code" EQ "o.channel"
-	" JOIN @.methods m ON m.code" EQ "COALESCE(l.method, s.default_method, c.default_method)"
-	" WHERE k.units" GT "0"
+	" LEFT JOIN @.order_lines p ON p.id" EQ "l.parent_line_id AND " IS_WARRANTY " LEFT JOIN @.skus ps ON ps.code" EQ "p.sku"
+	" JOIN @.methods m ON m.code" EQ "COALESCE(l.method, p.method, ps.default_method, CASE WHEN p.id IS NULL THEN s.default_method END,"
+	" c.default_method, s.default_method)"
+	" WHERE k.units" GT "0 AND (o.ship_complete OR l.sku" EQ "ANY ($2) OR " IS_WARRANTY
+	" AND EXISTS (SELECT FROM @.order_lines g WHERE g.order_id" EQ "o.id AND g.sku" EQ "ANY ($2)"
+	" AND (g.id" EQ "l.parent_line_id OR g.parent_line_id" EQ "l.parent_line_id AND g.per_kit IS NOT NULL)))"
 	" ORDER BY CASE WHEN o.ship_complete THEN o.units_short" EQ "0 ELSE k.is_backordered END, o.priority, o.placed_at, o.id,"
 	" l.line_no, k.is_backordered",
 	2, {UUIDARRAYOID, TEXTARRAYOID}
@@ -168,7 +175,7 @@ choose_orders(Store *store, const Array *skus, const StockChanges *arriving, int
 	{
 		const Demand *demand = &sourcing.demands[i];
 
-		if (demand->found == 0 ||
+		if (demand->found == 0 || demand->goods_line > 0 ||
 			(chosen->count > 0 && oms_uuid_cmp(DatumGetUUIDP(chosen->values[chosen->count - 1]), &demand->order_id) == 0))
 			continue;
 		if (numbers)

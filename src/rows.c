@@ -267,6 +267,17 @@ oms_uuid_cmp(const void *a, const void *b)
 }
 
 /*
+ * oms_uuid_is_nil tells whether all of it is 0, which stands for none.
+ */
+bool
+oms_uuid_is_nil(const pg_uuid_t *uuid)
+{
+	static const pg_uuid_t nil = {{0}};
+
+	return oms_uuid_cmp(uuid, &nil) == 0;
+}
+
+/*
  * oms_uuid_out returns a uuid's text.
  */
 char *

@@ -403,13 +403,16 @@ require_true_shortage(Store *store, Sourcing *sourcing)
 
 /*
  * oms_waiting_detail returns the detail of an event on units of a line that have
- * no stock, or have got some; policy_id is that of backordered ones, else NULL.
+ * no stock, or have got some; policy_id is that of backordered ones, 0 where they
+ * are of a warranty, else NULL.
  */
 char *
 oms_waiting_detail(int line_no, int64 quantity, const pg_uuid_t *policy_id)
 {
 	if (!policy_id)
 		return psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT "}", line_no, quantity);
+	if (oms_uuid_is_nil(policy_id))
+		return psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT ", \"policy\": null}", line_no, quantity);
 	return psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT ", \"policy\": \"%s\"}", line_no, quantity,
 					oms_uuid_out(policy_id));
 }

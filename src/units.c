@@ -321,7 +321,9 @@ apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders, int c
 	{
 		oms_array_add_uuid(ids, &list->changes[i].line_id);
 		add_counters(counters, &list->changes[i]);
-		oms_array_add_uuid(policy_ids, list->changes[i].backordered > 0 ? &list->changes[i].policy_id : NULL);
+		/* a warranty waits with its goods, under no policy */
+		oms_array_add_uuid(policy_ids, list->changes[i].backordered > 0 && !oms_uuid_is_nil(&list->changes[i].policy_id)
+						   ? &list->changes[i].policy_id : NULL);
 		adds |= list->changes[i].backordered > 0;
 		nfallen += list->changes[i].backordered < 0;
 	}

@@ -164,10 +164,12 @@ static const Rule rules[] = {
 		" WHEN EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id AND i.entity_id = o.id AND i.event = 'imported')"
 		" THEN l.backorder_policy_id END AS backorder_policy_id) v"
 		" WHERE l.backorder_policy_id IS DISTINCT FROM v.backorder_policy_id OR l.backordered > 0"
-	" AND NOT EXISTS (SELECT FROM @.backorder_policies f WHERE f.id = l.backorder_policy_id AND f.sku = l.sku)"},
+	" AND NOT EXISTS (SELECT FROM @.backorder_policies f WHERE f.id = l.backorder_policy_id AND f.sku = l.sku)"
+	" AND NOT EXISTS (SELECT FROM @.skus s WHERE s.code = l.sku AND s.kind = 'warranty')"},
 	{"a policy's backordered units are those of its lines",
 		"SELECT p.sku, v.* FROM @.backorder_policies p FULL JOIN (SELECT backorder_policy_id,"
-		" sum(backordered) AS backordered FROM @.order_lines WHERE backordered > 0 GROUP BY backorder_policy_id) l"
+		" sum(backordered) AS backordered FROM @.order_lines WHERE backordered > 0 AND backorder_policy_id IS NOT NULL"
+		" GROUP BY backorder_policy_id) l"
 		" ON l.backorder_policy_id = p.id CROSS JOIN LATERAL (SELECT coalesce(p.id, l.backorder_policy_id) AS id,"
 		" coalesce(l.backordered, 0) AS backordered) v WHERE p.backordered IS DISTINCT FROM v.backordered"
 	" OR p.backordered > p.limit_units"},
