@@ -111,7 +111,9 @@ OBJS = $(patsubst %,src/%.o, \
 	availability \
 	promise \
 	fill \
+	fill_kits \
 	giveway \
+	companions \
 	feed \
 	feed_document \
 	feed_levels \

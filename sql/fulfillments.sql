@@ -17,6 +17,7 @@ BEGIN
 		stock_state text COLLATE "C" NOT NULL DEFAULT 'none'
 			CHECK (stock_state IN ('none', 'reserved', 'issued', 'released')),
 		rerouted boolean NOT NULL DEFAULT false,
+		gave_way boolean NOT NULL DEFAULT false,
 		ship_to_id uuid REFERENCES addresses,
 		promised_at timestamptz,
 		carrier text,
@@ -50,7 +51,8 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.status IS 'State in its workflow. An UPDATE of it is a move, by people or, where it is automatic, by the engine: OM001 where there is no such move, OM002 where a guard refuses';
 	COMMENT ON COLUMN fulfillments.status_reason IS 'Why it is in that status; people give it in the UPDATE of status, which clears it otherwise. Its stock_effect says what becomes of units that come back';
 	COMMENT ON COLUMN fulfillments.stock_state IS 'reserved: its units are allocated, and in stock.reserved where tracked; issued: they have left; released: they were given back, before they left or after; none is not used; kept by the engine';
-	COMMENT ON COLUMN fulfillments.rerouted IS 'true: action reroute took its units away, and sourcing does not ask its location again for this order; kept by the engine';
+	COMMENT ON COLUMN fulfillments.rerouted IS 'true: action reroute took its units away, and sourcing does not ask its location again for this order, unless it gave way; kept by the engine';
+	COMMENT ON COLUMN fulfillments.gave_way IS 'true: rerouted because a movement left too few units, not because its location would not do it; kept by the engine';
 	COMMENT ON COLUMN fulfillments.ship_to_id IS 'Where it goes: the line''s address, else the order''s, when it was made; people may change it until its goods have left (OM006)';
 	COMMENT ON COLUMN fulfillments.promised_at IS 'When the customer expects it; people write it';
 	COMMENT ON COLUMN fulfillments.carrier IS 'Who transports it; people write it';

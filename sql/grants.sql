@@ -58,7 +58,7 @@ BEGIN
 				refund_requested open_requests failures revision'),
 			('clerk', 'INSERT', 'payment_transactions', NULL),
 			('clerk', 'UPDATE', 'fulfillments', 'id number order_id location pickup_location method workflow stock_state
-				rerouted created_at shipped_at delivered_at closed_at revision'),
+				rerouted gave_way created_at shipped_at delivered_at closed_at revision'),
 			('manager', 'INSERT', 'stock_movements', 'on_hand_change unavailable_change xid'),
 			('manager', 'UPDATE', 'stock', 'sku location on_hand unavailable reserved revision'),
 			('manager', 'INSERT', 'inbound', 'sent received returned sent_at closed_at revision'),

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "backorder.h"
+#include "fill.h"
 #include "oms.h"
 #include "plan.h"
 #include "queue.h"
@@ -201,6 +202,8 @@ plan_policies(Store *store, Sourcing *sourcing, bool lock)
 void
 oms_backorder_plan(Store *store, Sourcing *sourcing, bool lock)
 {
+	if (sourcing->whole_kits)
+		oms_keep_whole_kits(sourcing);
 	plan_policies(store, sourcing, lock);
 	oms_warranties_wait(store, sourcing);
 }

@@ -68,7 +68,7 @@ typedef struct LineCancel
 	int64		shipped;
 	int64		per_kit;		/* of a component; or 0 */
 	bool		is_bundle;		/* its components count instead */
-	int64		kits;			/* of it that are to be canceled */
+	bool		loses;			/* kits of it, or parts of some, are canceled */
 	bool		has_parent;
 	pg_uuid_t	parent_id;
 	bool		is_warranty;	/* of the parent, and of no kit */
@@ -155,16 +155,58 @@ is_part_of(const LineCancel *line, const LineCancel *bundle)
 }
 
 /*
- * refuse_component says which line cancels a component: only whole kits go.
+ * whole_kits returns of how many kits of a bundle's line no unit has shipped or is
+ * canceled.
+ */
+static int64
+whole_kits(const LineCancel *lines, int count, const LineCancel *bundle)
+{
+	int64		whole = bundle->quantity;
+
+	for (int i = 0; i < count; i++)
+	{
+		int64		gone = lines[i].shipped + lines[i].canceled;
+
+		if (is_part_of(&lines[i], bundle))
+			whole = Min(whole, bundle->quantity - gone / lines[i].per_kit - (gone % lines[i].per_kit > 0));
+	}
+	return whole;
+}
+
+/*
+ * left_of_broken returns how many units of a component neither are of whole kits
+ * nor have shipped or been canceled.
+ */
+static int64
+left_of_broken(const LineCancel *component, int64 whole)
+{
+	return component->quantity - component->shipped - component->canceled - whole * component->per_kit;
+}
+
+/*
+ * want_component has units of a component canceled, which must be of kits that are
+ * not whole any more: nothing else can cancel what is left of those.
  */
 static void
-refuse_component(LineCancel *lines, int count, const LineCancel *component, int position)
+want_component(LineCancel *lines, int count, LineCancel *component, const LineQuantity *asked, int position)
 {
-	const LineCancel *bundle = bsearch(&component->parent_id, lines, count, sizeof(LineCancel), oms_uuid_cmp);
+	LineCancel *bundle = bsearch(&component->parent_id, lines, count, sizeof(LineCancel), oms_uuid_cmp);
+	int64		whole = bundle ? whole_kits(lines, count, bundle) : 0;
+	int64		most = left_of_broken(component, whole);
 
-	oms_document_fault(psprintf("lines[%d]", position), "line",
-					   psprintf("line " INT64_FORMAT " is a part of bundle line " INT64_FORMAT
-								": cancel whole kits by that line's number", component->line_no, bundle ? bundle->line_no : 0));
+	if (most == 0 && whole > 0)
+		oms_document_fault(psprintf("lines[%d]", position), "line",
+						   psprintf("line " INT64_FORMAT " is a part of bundle line " INT64_FORMAT
+									": cancel whole kits by that line's number", component->line_no, bundle->line_no));
+	if (asked->quantity > most)
+		oms_document_fault(psprintf("lines[%d]", position), "quantity",
+						   psprintf("only " INT64_FORMAT " units of line " INT64_FORMAT
+									" are of kits that are not whole any more and neither shipped nor canceled, not " INT64_FORMAT
+									"%s", most, asked->line, asked->quantity,
+									whole == 0 ? "" : psprintf(": cancel whole kits by line " INT64_FORMAT, bundle->line_no)));
+	component->wanted += asked->quantity;
+	if (bundle)
+		bundle->loses = true;
 }
 
 /*
@@ -174,25 +216,22 @@ refuse_component(LineCancel *lines, int count, const LineCancel *component, int 
 static void
 want_kits(LineCancel *lines, int count, LineCancel *bundle, const LineQuantity *asked, int position)
 {
-	int64		most = bundle->quantity;
+	int64		most = whole_kits(lines, count, bundle);
+	bool		is_left = false;
 
 	for (int i = 0; i < count; i++)
-	{
-		int64		gone = lines[i].shipped + lines[i].canceled;
-
-		if (is_part_of(&lines[i], bundle))
-			most = Min(most, bundle->quantity - gone / lines[i].per_kit - (gone % lines[i].per_kit > 0));
-	}
+		is_left |= is_part_of(&lines[i], bundle) && left_of_broken(&lines[i], most) > 0;
 	if (asked->quantity > most)
 		oms_document_fault(psprintf("lines[%d]", position), "quantity",
 						   psprintf("only " INT64_FORMAT " kits of line " INT64_FORMAT
-									" are whole, with no unit shipped or canceled, not " INT64_FORMAT,
-									most, asked->line, asked->quantity));
-	bundle->kits = asked->quantity;
+									" are whole, with no unit shipped or canceled, not " INT64_FORMAT "%s", most, asked->line,
+									asked->quantity,
+									is_left ? ": cancel what is left of the others by the lines of their components" : ""));
+	bundle->loses = true;
 	for (int i = 0; i < count; i++)
 	{
 		if (is_part_of(&lines[i], bundle))
-			lines[i].wanted = asked->quantity * lines[i].per_kit;
+			lines[i].wanted += asked->quantity * lines[i].per_kit;
 	}
 }
 
@@ -231,7 +270,7 @@ want_warranties(LineCancel *lines, int count)
 		if (!line->is_warranty)
 			continue;
 		parent = bsearch(&line->parent_id, lines, count, sizeof(LineCancel), oms_uuid_cmp);
-		if (!parent || (parent->wanted == 0 && parent->kits == 0))
+		if (!parent || (parent->wanted == 0 && !parent->loses))
 			continue;
 		excess = left_of(lines, count, line) - left_of(lines, count, parent);
 		if (excess > 0)
@@ -283,11 +322,9 @@ choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count)
 		if (!line)
 			oms_document_fault(psprintf("lines[%d]", i), "line",
 							   psprintf("the order has no line " INT64_FORMAT, asked[i].line));
-		if (line->per_kit > 0)
-			refuse_component(lines, *count, line, i);
-		if (line->is_bundle)
+		if (line->per_kit > 0 || line->is_bundle)
 		{
-			want_kits(lines, *count, line, &asked[i], i);
+			(line->is_bundle ? want_kits : want_component) (lines, *count, line, &asked[i], i);
 			continue;
 		}
 		most = line->short_units + line->backordered + line->allocated;

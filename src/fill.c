@@ -6,7 +6,8 @@
  * those that have become free otherwise.  Short units come first, then
  * backordered ones; within each the order's priority decides, then its age.  An
  * order that must ship complete is given all that it waits for or nothing, so
- * that it does not keep units that others could send.
+ * that it does not keep units that others could send, and a kit what completes it
+ * (fill_kits.c).
  *
  * Orders are locked before stock rows are, as everywhere.  So the plan (walk.c)
  * is made twice: on a snapshot, with what is about to arrive, to know which
@@ -62,16 +63,18 @@ static const StoreQuery lock_orders_at_hand = {
 };
 
 #define IS_WARRANTY "s.kind" EQ "'warranty' AND l.per_kit IS NULL"
+#define IS_OF_KIT "l.per_kit IS NOT NULL AND l.ship_group IS NOT NULL"
 
 /*
  * In the order in which they are served.  Of an order that must ship complete
- * all is asked for, and together; a warranty with its goods, whose way it goes.
+ * all is asked for, and together; so are components of a kit, and a warranty with
+ * its goods, whose way it goes.
  */
 static const StoreQuery read_waiting = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, k.units, m.code, m.workflow, m.by_partner,"
 	" COALESCE(l.location, p.location), COALESCE(l.pickup_location, p.pickup_location), l.ship_group,"
 	" COALESCE(l.ship_to_id, p.ship_to_id, o.ship_to_id), o.number, k.is_backordered,"
-	" o.ship_complete, l.backorder_policy_id, o.channel, " KIT_COLUMNS("l")
+	" o.ship_complete, l.backorder_policy_id, o.channel, " KIT_COLUMNS("l") ", l.quantity" MINUS "l.backordered" MINUS "l.short"
 	" FROM (SELECT DISTINCT u.id FROM ROWS FROM (pg_catalog.unnest($1)) AS u(id)) AS w JOIN @.orders o ON o.id" EQ "w.id"
 	" JOIN @.order_lines l ON l.order_id" EQ "o.id AND " WAITS
 	" CROSS JOIN LATERAL (VALUES (false, l.short), (true, l.backordered)) AS k(is_backordered, units)"
@@ -79,7 +82,7 @@ static const StoreQuery read_waiting = {
 	" LEFT JOIN @.order_lines p ON p.id" EQ "l.parent_line_id AND " IS_WARRANTY " LEFT JOIN @.skus ps ON ps.code" EQ "p.sku"
 	" JOIN @.methods m ON m.code" EQ "COALESCE(l.method, p.method, ps.default_method, CASE WHEN p.id IS NULL THEN s.default_method END,"
 	" c.default_method, s.default_method)"
-	" WHERE k.units" GT "0 AND (o.ship_complete OR l.sku" EQ "ANY ($2) OR " IS_WARRANTY
+	" WHERE k.units" GT "0 AND (o.ship_complete OR l.sku" EQ "ANY ($2) OR (" IS_WARRANTY " OR " IS_OF_KIT ")"
 	" AND EXISTS (SELECT FROM @.order_lines g WHERE g.order_id" EQ "o.id AND g.sku" EQ "ANY ($2)"
 	" AND (g.id" EQ "l.parent_line_id OR g.parent_line_id" EQ "l.parent_line_id AND g.per_kit IS NOT NULL)))"
 	" ORDER BY CASE WHEN o.ship_complete THEN o.units_short" EQ "0 ELSE k.is_backordered END, o.priority, o.placed_at, o.id,"
@@ -131,6 +134,7 @@ read_demands(Store *store, const Array *skus, const Array *order_ids, Sourcing *
 			demand->policy_id = oms_column_uuid(i, 17);
 		demand->channel = oms_column_text(i, 18);
 		oms_read_kit(demand, i, 19);
+		demand->ready = oms_column_int64(i, 21);
 		demand->may_be_short = true;
 	}
 	oms_source_exclude(store, sourcing);
@@ -170,6 +174,7 @@ choose_orders(Store *store, const Array *skus, const StockChanges *arriving, int
 	if (waiting->count == 0)
 		return chosen;
 	read_demands(store, skus, waiting, &sourcing);
+	oms_limit_kits(store, &sourcing);
 	oms_walk_plan(store, &sourcing, false);
 	for (int i = 0; i < sourcing.count && chosen->count < most; i++)
 	{
@@ -267,7 +272,7 @@ gather_pieces(Sourcing *sourcing)
 static void
 fill(Store *store, const Array *skus, const Array *order_ids)
 {
-	Sourcing	sourcing = {.never_waits = true};
+	Sourcing	sourcing = {.never_waits = true, .whole_kits = true};
 	Array	   *were_short = oms_array(UUIDOID, 8);
 	UnitChanges *changes;
 	Events	   *events;
@@ -275,6 +280,7 @@ fill(Store *store, const Array *skus, const Array *order_ids)
 	if (order_ids->count == 0)
 		return;
 	read_demands(store, skus, order_ids, &sourcing);
+	oms_limit_kits(store, &sourcing);
 	oms_source_take(store, &sourcing);
 	if (sourcing.npieces == 0)
 		return;

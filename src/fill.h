@@ -6,6 +6,7 @@
 #define OMS_FILL_H
 
 #include "rows.h"
+#include "sourcing.h"
 #include "stock.h"
 #include "store.h"
 
@@ -14,5 +15,9 @@ extern Array *oms_fill_skus(Store *store, char **last);
 extern Array *oms_fill_orders(Store *store, const Array *skus, int most, const char **numbers);
 extern void oms_release_stock_holds(Store *store, const Array *order_ids);
 extern void oms_fill(Store *store, const Array *skus, const Array *order_ids, bool have_arrived);
+
+/* fill_kits.c */
+extern void oms_limit_kits(Store *store, Sourcing *sourcing);
+extern void oms_keep_whole_kits(Sourcing *sourcing);
 
 #endif							/* OMS_FILL_H */

@@ -6,8 +6,9 @@
  * left than are reserved, stock holds give way (reclaim.c), then allocations,
  * until the rest is covered: of these the least advanced first (most moves away
  * from leaving, by the workflow's graph), then the youngest.  Their units are
- * divided off and take their fulfillment's own move that does reroute, so they
- * are sourced elsewhere or become short, and the log tells.
+ * divided off, with what must go along (companions.c), and take their
+ * fulfillment's own move that does reroute, so they are sourced elsewhere or
+ * become short, and the log tells.
  *
  * Fulfillments and orders are locked before stock everywhere else; here it is
  * the other way round, so nothing is waited for: what is busy raises 40001,
@@ -51,20 +52,13 @@ static const StoreQuery read_reserved = {
 	"SELECT s.reserved FROM @.stock s WHERE s.sku" EQ "$1 AND s.location" EQ "$2", 2, {TEXTOID, TEXTOID}
 };
 
-/* A line of a fulfillment that could give way. */
-typedef struct Allocation
-{
-	pg_uuid_t	fulfillment_id;
-	pg_uuid_t	order_id;
-	pg_uuid_t	line_id;
-	const char *number;
-	const char *status;
-	const char *target;			/* of its move that does reroute; NULL: none */
-	int			distance;
-	int64		quantity;
-	int64		whole;			/* units of its fulfillment, all lines */
-	int64		taken;
-} Allocation;
+/*
+ * Set once they have been rerouted, since until then their location, where
+ * their units still are, is not to have them again.
+ */
+static const StoreQuery mark_gave_way = {
+	"UPDATE @.fulfillments f SET gave_way = true, revision = f.revision" PLUS "1 WHERE f.id" EQ "ANY ($1)", 1, {UUIDARRAYOID}
+};
 
 static bool stock_is_locked = false;
 
@@ -330,7 +324,7 @@ move_allocations(Store *store, const StockLevel *level, int64 missing)
 	int			used = 0;
 	Allocation *all = find_allocations(store, level, &count);
 	Allocation *list = palloc_extended(Max(1, count) * sizeof(Allocation), MCXT_ALLOC_HUGE);
-	SplitPart  *parts = palloc0(Max(1, count) * sizeof(SplitPart));
+	SplitPart  *parts;
 	int			nparts = 0;
 	Array	   *ids = oms_array(UUIDOID, count);
 	Array	   *from = oms_array(TEXTOID, count);
@@ -349,6 +343,8 @@ move_allocations(Store *store, const StockLevel *level, int64 missing)
 		refuse_undercut(level, all, count);
 	lock_without_waiting(store, list, used);
 	require_unchanged(store, level, list, used);
+	list = oms_add_companions(store, level, list, &used);
+	parts = palloc0(Max(1, used) * sizeof(SplitPart));
 
 	for (int i = 0, next; i < used; i = next)
 	{
@@ -372,7 +368,7 @@ move_allocations(Store *store, const StockLevel *level, int64 missing)
 	for (int i = 0; i < used; i++)
 	{
 		const pg_uuid_t *id = &list[i].fulfillment_id;
-		bool		is_part = nparts < count && oms_uuid_cmp(&parts[nparts].fulfillment_id, id) == 0;
+		bool		is_part = nparts < used && oms_uuid_cmp(&parts[nparts].fulfillment_id, id) == 0;
 		bool		is_new = i == 0 || oms_uuid_cmp(&list[i], &list[i - 1]) != 0;
 
 		if (is_new)
@@ -386,4 +382,6 @@ move_allocations(Store *store, const StockLevel *level, int64 missing)
 			nparts++;
 	}
 	oms_move_fulfillments(store, ids, from, to, reasons);
+	if (oms_run(store, &mark_gave_way, (Datum[]) {oms_array_datum(ids)}) != ids->count)
+		oms_refuse_interference("fulfillments");
 }

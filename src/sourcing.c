@@ -30,7 +30,7 @@
 #define MOST_QUEUES 32			/* stock rows that one stands in line for */
 
 static const StoreQuery read_excluded = {
-	"SELECT DISTINCT f.order_id, f.location FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) AND f.rerouted"
+	"SELECT DISTINCT f.order_id, f.location FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) AND f.rerouted AND NOT f.gave_way"
 	" ORDER BY f.order_id, f.location",
 	1, {UUIDARRAYOID}
 };

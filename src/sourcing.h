@@ -35,6 +35,8 @@ typedef struct Demand
 	bool		is_warranty;
 	int			bundle_line;	/* of a component: the bundle's line_no; or 0 */
 	int64		per_kit;		/* of a component: units in one kit */
+	int64		ready;			/* of a component that waits: units of its
+								 * line that do not */
 	int			goods_line;		/* of a warranty: what it is for; or 0 */
 	bool		may_be_short;	/* what is not found becomes short */
 	bool		may_be_backordered; /* a policy may serve what is not found */
@@ -70,6 +72,8 @@ typedef struct Sourcing
 	const StockChanges *arriving;	/* units that are about to be there:
 									 * on_hand */
 	bool		is_hold;		/* for a stock hold, not for orders */
+	bool		whole_kits;		/* kits that ship together get units that
+								 * complete them, no others */
 	ChannelRules *rules;		/* on the SKUs, once planned; or NULL */
 
 	/* what happens to stock in the same statement, or NULL */
@@ -108,6 +112,9 @@ extern void oms_read_kit(Demand *demand, uint64 row, int column);
 /* making.c */
 extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);
 extern void oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sourcing, Events *events);
+
+/* warranty.c */
+extern void oms_drop_empty_pieces(Sourcing *sourcing);
 
 /* walk.c */
 extern void oms_walk_plan(Store *store, Sourcing *sourcing, bool lock);

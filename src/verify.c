@@ -143,7 +143,7 @@ static const Rule rules[] = {
 		"SELECT f.number, f.id FROM @.fulfillments f WHERE f.stock_state = 'issued' AND f.shipped_at IS NULL"
 		" OR f.shipped_at IS NOT NULL AND f.stock_state NOT IN ('issued', 'released')"
 		" OR f.delivered_at IS NOT NULL AND f.shipped_at IS NULL"
-	" OR f.rerouted AND (f.stock_state <> 'released' OR f.shipped_at IS NOT NULL)"},
+	" OR f.rerouted AND (f.stock_state <> 'released' OR f.shipped_at IS NOT NULL) OR f.gave_way AND NOT f.rerouted"},
 	{"an order's units are the sum of its lines",
 		"SELECT o.number, o.id, v.* FROM @.orders o LEFT JOIN (SELECT order_id, sum(quantity) AS units, sum(canceled) AS canceled,"
 		" sum(allocated) AS allocated, sum(backordered) AS backordered, sum(short) AS short, sum(shipped) AS shipped,"
@@ -164,7 +164,7 @@ static const Rule rules[] = {
 		" WHEN EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id AND i.entity_id = o.id AND i.event = 'imported')"
 		" THEN l.backorder_policy_id END AS backorder_policy_id) v"
 		" WHERE l.backorder_policy_id IS DISTINCT FROM v.backorder_policy_id OR l.backordered > 0"
-	" AND NOT EXISTS (SELECT FROM @.backorder_policies f WHERE f.id = l.backorder_policy_id AND f.sku = l.sku)"
+		" AND NOT EXISTS (SELECT FROM @.backorder_policies f WHERE f.id = l.backorder_policy_id AND f.sku = l.sku)"
 	" AND NOT EXISTS (SELECT FROM @.skus s WHERE s.code = l.sku AND s.kind = 'warranty')"},
 	{"a policy's backordered units are those of its lines",
 		"SELECT p.sku, v.* FROM @.backorder_policies p FULL JOIN (SELECT backorder_policy_id,"

@@ -56,7 +56,6 @@ typedef struct Goods
 static LineSum *sum_lines(const Sourcing *sourcing, int *count);
 static void look_at_goods(const Sourcing *sourcing, const LineSum *sums, int count, Goods *goods);
 static void keep_back(Sourcing *sourcing, const LineSum *warranty, const Goods *goods, int64 excess);
-static void drop_empty_pieces(Sourcing *sourcing);
 
 /*
  * oms_warranties_wait takes out of a plan what warranties have in it ahead of
@@ -99,7 +98,7 @@ oms_warranties_wait(Store *store, Sourcing *sourcing)
 		if (goods.wait && warranty->found > Max(0, goods.units - has))
 			keep_back(sourcing, warranty, &goods, warranty->found - Max(0, goods.units - has));
 	}
-	drop_empty_pieces(sourcing);
+	oms_drop_empty_pieces(sourcing);
 }
 
 /*
@@ -217,10 +216,10 @@ keep_back(Sourcing *sourcing, const LineSum *warranty, const Goods *goods, int64
 }
 
 /*
- * drop_empty_pieces leaves only pieces that have units.
+ * oms_drop_empty_pieces leaves only pieces that have units.
  */
-static void
-drop_empty_pieces(Sourcing *sourcing)
+void
+oms_drop_empty_pieces(Sourcing *sourcing)
 {
 	int			kept = 0;
 

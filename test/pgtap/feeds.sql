@@ -110,6 +110,7 @@ SELECT is(pg_temp.set('{"ref": "o1", "location": "own", "as_of": "2026-02-01Z"}'
 SELECT is(pg_temp.set(jsonb_build_object('ref', 'q1', 'as_of', clock_timestamp()), 'a 1'), '1 0 0 0', 'fewer are there than are sold');
 SELECT is(pg_temp.stock() || '; ' || pg_temp.stock('own'), 'a 1/1r, b 2/2u; a 1/1r, h 1', 'allocations give way: one is sourced elsewhere');
 SELECT is((SELECT sum(units_short) FROM shop.orders), 2::numeric, 'and two are short');
+SELECT oms.cancel_lines('shop', o.id, jsonb_build_array(jsonb_build_object('line', 1, 'quantity', o.units_short))) FROM shop.orders o WHERE o.units_short > 0;
 SELECT pg_temp.place('g', 2) AS first \gset
 SELECT is(pg_temp.set(jsonb_build_object('ref', 'q2', 'as_of', clock_timestamp()), 'a 2', 'g 5'), '2 0 0 0', 'more');
 SELECT is((SELECT concat_ws(' ', units_short, units_allocated) FROM shop.orders WHERE id = :'first'), '0 2', 'go to who waits');

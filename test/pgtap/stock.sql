@@ -255,6 +255,8 @@ SELECT lives_ok($$ SELECT pg_temp.move('sku19', 'damage', 3) $$, 'whoever can gi
 SELECT is(pg_temp.units(:'yields') || '; ' || pg_temp.units(:'stays'), 'short 3; allocated 3', 'although it is the older one');
 SELECT throws_ok($$ SELECT pg_temp.move('sku19', 'damage', 1) $$, 'OM003', NULL, 'where nobody can, the movement is refused');
 SELECT pg_temp.move('sku19', 'receipt', 3);
+SELECT is(pg_temp.units(:'yields'), 'allocated 3', 'what comes where it had to give way is given back');
+SELECT oms.cancel_lines('shop', :'yields');
 SELECT pg_temp.place('sku19', 3) AS ship2 \gset
 SELECT pg_temp.move('sku19', 'receipt', 2);
 SELECT order_id AS stays2 FROM oms.place_order('shop', '{"channel": "web", "currency": "EUR", "lines": [
