@@ -3,12 +3,13 @@
 #
 # An entry makes a deed: a statement, or several that only go together, as
 #
-#	{ sql => text or [texts], facts => { key => value }, learn => sub }
+#	{ sql => text or [texts], facts => { key => value }, learn => sub, lingers => 1 }
 #
 # facts are what must be in the store, once and with this value, when the deed
 # is acknowledged, and must not be there when it is known to have failed (Soak.pm
 # says where it looks).  learn->(rows) returns more of them, which only the answer
-# tells, or dies saying what is wrong with the answer.
+# tells, or dies saying what is wrong with the answer.  What lingers is not committed
+# at once, so that another session comes to wait for it.
 #
 # setup makes what an entry wants to find; errors are SQLSTATEs that its statements
 # may end with besides those that all may.
@@ -28,8 +29,8 @@ my @themes = (
 	[qw(draft line place_drafts delete_draft)],
 	[qw(place meet hold hold_again release_hold lock)],
 	[qw(place_in_steps cancel cancel_lines ship ship_and_cancel)],
-	[qw(split ship reject step cancel_lines cancel_parcel)],
-	[qw(place reject movement movement_again transfer feed feed_again)],
+	[qw(split meet_parcel ship reject step cancel_lines cancel_parcel)],
+	[qw(place reject movement movement_again trickle transfer feed feed_again)],
 	[qw(place stock_hold stock_hold_again stock_hold_ends tick)],
 	[qw(deliver send arrive backorder cancel_lines movement)],
 	[qw(kit kit place_drafts cancel_lines ship backorder)],
@@ -212,6 +213,15 @@ sub moved
 	return { sql => "$sql RETURNING id", learn => sub { return map { ("moved $_->[0] $status" => 1) } @{ $_[0] } } };
 }
 
+# split_of($fulfillment): a unit of its first line leaves it
+sub split_of
+{
+	my ($fulfillment) = @_;
+	return "SELECT oms.split_fulfillment('shop', f.id, jsonb_build_array(jsonb_build_object('line',"
+	  . ' (SELECT min(ol.line_no) FROM shop.fulfillment_lines l JOIN shop.order_lines ol ON ol.id = l.order_line_id'
+	  . " WHERE l.fulfillment_id = f.id), 'quantity', 1))) FROM shop.fulfillments f WHERE id = $fulfillment";
+}
+
 # end_of_hold($ref, \%basket): how a stock hold ends, or lasts
 sub end_of_hold
 {
@@ -383,6 +393,30 @@ sub movements
 			return $deed;
 		}
 	},
+	# once a parcel is there, one session divides it and takes its time, and another
+	# moves the whole of it
+	meet_parcel => {
+		weight => 3,
+		make => sub {
+			my ($self) = @_;
+			my $ref = $self->ref_of('o');
+			my $deed = $self->place($ref, { pick(@skus) => 2 + int rand 3, pick(@skus) => 2 }, '"channel": "web"', '"if_short": "refuse"');
+			my $learn = $deed->{learn};
+			my $order = "(SELECT id FROM shop.orders WHERE external_ref = '$ref')";
+			my $parcel = "(SELECT id FROM shop.fulfillments WHERE order_id = $order ORDER BY id LIMIT 1)";
+			my $status = pick('shipped', 'shipped', 'rejected', 'canceled');
+			my @meeting = (
+				deed('split', { sql => split_of($parcel), lingers => 1 }),
+				deed($status eq 'shipped' ? 'ship' : $status eq 'rejected' ? 'reject' : 'cancel_parcel',
+					moved($status, "UPDATE shop.fulfillments SET status = '$status' WHERE id = $parcel")));
+			$deed->{learn} = sub {
+				my @facts = $learn->(@_);
+				push @{ $self->{next} }, @meeting;
+				return @facts;
+			};
+			return $deed;
+		}
+	},
 	release_hold => {
 		weight => 3,
 		make => sub {
@@ -433,10 +467,14 @@ sub movements
 	},
 	# in one statement, of which either half is untrue after the other
 	ship_and_cancel => {
-		weight => 0.7,
+		weight => 1,
 		make => sub {
-			my $ship = "UPDATE shop.fulfillments SET status = 'shipped' WHERE id = " . some('fulfillments', "status IN ('released', 'picking', 'packed')");
-			return "WITH f AS ($ship RETURNING order_id) UPDATE shop.orders SET status = 'canceled' WHERE id IN (SELECT order_id FROM f)";
+			my $on_its_way = "status IN ('released', 'picking', 'packed')";
+			my $ship = "UPDATE shop.fulfillments SET status = 'shipped' WHERE";
+			my $cancel = "UPDATE shop.orders SET status = 'canceled' WHERE id";
+			return "WITH o AS ($cancel = " . some('orders', "status = 'confirmed'") . " RETURNING id) $ship order_id IN (SELECT id FROM o) AND $on_its_way"
+			  if rand() < 0.5;
+			return "WITH f AS ($ship id = " . some('fulfillments', $on_its_way) . " RETURNING order_id) $cancel IN (SELECT order_id FROM f)";
 		}
 	},
 	cancel_parcel => {
@@ -461,15 +499,7 @@ sub movements
 				  . some('fulfillments', "stock_state = 'reserved'"));
 		}
 	},
-	split => {
-		weight => 2,
-		make => sub {
-			return "SELECT oms.split_fulfillment('shop', f.id, jsonb_build_array(jsonb_build_object('line',"
-			  . ' (SELECT min(ol.line_no) FROM shop.fulfillment_lines l JOIN shop.order_lines ol ON ol.id = l.order_line_id'
-			  . " WHERE l.fulfillment_id = f.id), 'quantity', 1))) FROM shop.fulfillments f WHERE id = "
-			  . some('fulfillments', "stock_state = 'reserved'");
-		}
-	},
+	split => { weight => 2, make => sub { return split_of(some('fulfillments', "stock_state = 'reserved'")) } },
 
 	# ---- stock
 
@@ -486,6 +516,26 @@ sub movements
 				$rows{"@place"} = [ @place, $kind, $quantity ];
 			}
 			return $self->again(movement => movements($self->ref_of('m'), values %rows));
+		}
+	},
+	# as rows come in one by one; another session has them from the last to the first
+	trickle => {
+		weight => 1.5,
+		make => sub {
+			my ($self) = @_;
+			my %rows = map { (pick(@skus) => [ pick(@locations), $self->ref_of('m'), 1 + int rand 3 ]) } 1 .. 4;
+			my @rows = map { [ $_, @{ $rows{$_} } ] } keys %rows;
+			my @deeds = map {
+				{
+					sql => 'INSERT INTO shop.stock_movements (sku, location, kind, quantity, external_ref)'
+					  . " SELECT sku, location, 'receipt', quantity, ref FROM (VALUES "
+					  . join(', ', map { "('$_->[0]', '$_->[1]', '$_->[2]', $_->[3])" } @$_)
+					  . ') m (sku, location, ref, quantity) WHERE pg_sleep(0.004) IS NOT NULL',
+					facts => { map { ("movement $_->[2] receipt $_->[0] $_->[1]" => $_->[3]) } @rows }
+				}
+			} \@rows, [ reverse @rows ];
+			push @{ $self->{next} }, deed('trickle', $deeds[1]);
+			return $deeds[0];
 		}
 	},
 	movement_again => { weight => 1, make => sub { return $_[0]->repeat('movement') // $verbs{movement}{make}->(@_) } },

@@ -106,7 +106,11 @@ sub job
 	# now and then an application thinks before it commits, and others wait
 	my $job = { deeds => [], end => 'COMMIT', pause => rand() < 0.06 ? rand 0.25 : 0 };
 
-	if ($single && $chance < 0.25)
+	if ($deed->{lingers})
+	{
+		$job->{pause} = 0.02 + rand 0.04;
+	}
+	elsif ($single && $chance < 0.25)
 	{
 		$job->{end} = '';
 	}
