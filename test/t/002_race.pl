@@ -1,6 +1,6 @@
 # 200 units, 64 sessions, 400 attempts to buy one: exactly 200 are sold and 200
 # refused, at every isolation level, by one call and by plain statements, and
-# inside a subtransaction; nobody deadlocks.
+# inside a subtransaction; nobody deadlocks, whatever else is done to the stock.
 
 use strict;
 use warnings;
@@ -177,6 +177,62 @@ sub crossing
 
 crossing('READ COMMITTED', @sessions);
 crossing('REPEATABLE READ', @sessions[ 0 .. 15 ]);
+
+# Ten hot SKUs: baskets, counts, receipts, damage and transfers that name them in any
+# order, while whatever arrives goes to who waits, and parcels are shipped, rejected and
+# canceled many at once, in their order.  Each is one statement.
+sub hot
+{
+	my (@sessions) = @_;
+	my @skus = map { "H$_" } 0 .. 9;
+	my @locations = ('A' .. 'D');
+	my $pick = sub { return $_[ int rand @_ ] };
+	my $some = sub { return (sort { rand() <=> 0.5 } @skus)[ 0 .. 2 + int rand 4 ] };
+	my $moved = sub {
+		my ($kind, $most) = @_;
+		return 'INSERT INTO hot.stock_movements (sku, location, kind, quantity) VALUES '
+		  . join ', ', map { "('$_', '@{[ $pick->(@locations) ]}', '$kind', @{[ 1 + int rand $most ]})" } $some->();
+	};
+	my $number = 0;
+	my %way = (
+		place => sub { return Session::place('hot', '"if_short": "hold", "external_ref": "' . ++$number . '"', map { $_ => 1 + int rand 2 } $some->()) },
+		receive => sub { return $moved->('receipt', 6) },
+		count => sub { return $moved->('count', 12) },
+		break => sub { return $moved->('damage', 2) },
+		send => sub {
+			my ($from, $to) = (sort { rand() <=> 0.5 } @locations)[ 0, 1 ];
+			$number++;
+			return 'INSERT INTO hot.inbound (ref, sku, location, from_location, quantity, status) VALUES '
+			  . join ', ', map { "('$number', '$_', '$to', '$from', 1, '@{[ $pick->('in_transit', 'received') ]}')" } $some->();
+		},
+		arrive => sub { return "UPDATE hot.inbound SET status = 'received' WHERE id = (SELECT id FROM hot.inbound WHERE closed_at IS NULL ORDER BY random() LIMIT 1)" },
+		leave => sub {
+			return "WITH mine AS (SELECT id FROM hot.fulfillments WHERE status = 'released' AND random() < 0.3 ORDER BY id LIMIT 5 FOR NO KEY UPDATE)"
+			  . " UPDATE hot.fulfillments f SET status = '@{[ $pick->('shipped', 'rejected', 'canceled') ]}' FROM mine WHERE f.id = mine.id";
+		});
+	my @ways = (('place') x 6, ('receive') x 4, ('count') x 3, ('send') x 2, 'break', 'arrive', ('leave') x 3);
+	my (%seen, $sent);
+	my $next = sub { $_[0]->send($way{ $_[0]->{way} = $pick->(@ways) }->()) if $sent++ < ATTEMPTS };
+	my $done = sub {
+		my ($session, $result) = @_;
+		$seen{ $session->{way} }{ $result->{state} // 'done' }++;
+		$next->($session);
+	};
+
+	Session::make_store($admin, 'hot', @skus);
+	$admin->run('INSERT INTO hot.stock_movements (sku, location, kind, quantity) VALUES '
+		  . join ', ', map { my $sku = $_; map { "('$sku', '$_', 'receipt', 5)" } @locations } @skus);
+	$admin->run("INSERT INTO hot.backorder_policies (sku, policy, limit_units) SELECT code, 'backorder', 30 FROM hot.skus WHERE code < 'H5'");
+	$next->($_) for @sessions;
+	Session::drive($done, @sessions);
+	is_deeply([ grep { !$seen{$_}{done} } keys %way ], [], 'ten hot SKUs: something of each kind is done');
+	is_deeply([ grep { !/^(done|40001|OM003)$/ } map { keys %$_ } values %seen ], [], 'ten hot SKUs: nobody deadlocks, no other error')
+	  or diag explain \%seen;
+	note explain \%seen;
+	is(Session::violations($admin, 'hot'), '', 'ten hot SKUs: counters equal recounts');
+}
+
+hot(@sessions[ 0 .. 11 ]);
 
 is($admin->value('SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'), 0,
 	'nobody deadlocked');
