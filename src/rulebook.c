@@ -14,6 +14,7 @@
 #include <math.h>
 
 #include "common/int.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -50,6 +51,8 @@ oms_rule_book(Store *store)
 	uint64		changes;
 	RuleBook   *book;
 
+	/* a transaction that has all its locks hears of nothing by itself */
+	AcceptInvalidationMessages();
 	if (store->book_read)
 		return store->book;
 	for (int i = 0; i < OMS_BOOK_TABLES; i++)
