@@ -1,5 +1,6 @@
 # oms.solve_split against an exhaustive search written here, and against optima
-# that others have proven, where those lie beside the tree.
+# that others have proven, where those lie beside the tree; then the examples of
+# docs/sourcing.md.
 
 use strict;
 use warnings;
@@ -277,5 +278,23 @@ SKIP:
 		}
 	}
 }
+
+# ---- the examples of docs/sourcing.md do what they say, from top to bottom
+
+my @examples = slurp_file("$FindBin::RealBin/../../docs/sourcing.md") =~ /^```sql\n(.*?)^```/msg;
+cmp_ok(scalar @examples, '>=', 8, 'docs/sourcing.md has examples');
+$node->safe_psql('postgres', 'CREATE DATABASE page');
+$node->safe_psql('page', "CREATE EXTENSION oms; SELECT oms.create_store('shop')");
+is(join("\n", grep { $_ ne '' } map { $node->safe_psql('page', $_) } @examples), <<'END' =~ s/\n\z//r, 'they say what the page says');
+t|bavaria|3.0000|1.0000|1
+munich|25.5000
+hamburg|31.2000
+f|allows
+t|1.1750
+f|denies
+f|the location does not offer the method
+7.93
+15.36
+END
 
 done_testing();
