@@ -91,7 +91,10 @@ OBJS = $(patsubst %,src/%.o, \
 	placing \
 	direct \
 	making \
-	walk \
+	sourcing_plan \
+	sourcing_lines \
+	sourcing_problem \
+	sourcing_pieces \
 	warranty \
 	supply \
 	backorder \

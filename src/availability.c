@@ -3,7 +3,7 @@
  *	  oms.availability: what there is of SKUs, and what could be sold now.
  *
  * It only reads, as the caller and in the snapshot of the calling statement.
- * Where units may come from is what walk.c plans by: active locations whose
+ * Where units may come from is what sourcing_plan.c plans by: active locations whose
  * stock is counted, partners' alone where the method is theirs, or the one
  * location that is asked about.  What keeps its own books has no limit.  A
  * channel's rules say where it may take, and how much it must leave.

@@ -2,7 +2,7 @@
  * channel_rules.c
  *	  From where a channel may take stock, and what it must leave there.
  *
- * Asked by the plan (walk.c): of each location and SKU whether the channel may
+ * Asked by the plan (sourcing_plan.c): of each location and SKU whether the channel may
  * take there, and how many units have to stay available; the UPDATE that takes
  * the units asks for the latter again (stock.c).  The rules are rows of
  * channel_stock_rules, whose comments say what they mean.

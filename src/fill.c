@@ -9,7 +9,7 @@
  * that it does not keep units that others could send, and a kit what completes it
  * (fill_kits.c).
  *
- * Orders are locked before stock rows are, as everywhere.  So the plan (walk.c)
+ * Orders are locked before stock rows are, as everywhere.  So the plan (sourcing_plan.c)
  * is made twice: on a snapshot, with what is about to arrive, to know which
  * orders to lock, and then for these.  A movement that the engine itself writes
  * (a return) holds other orders already, and tick shares its work with others:
@@ -175,7 +175,7 @@ choose_orders(Store *store, const Array *skus, const StockChanges *arriving, int
 		return chosen;
 	read_demands(store, skus, waiting, &sourcing);
 	oms_limit_kits(store, &sourcing);
-	oms_walk_plan(store, &sourcing, false);
+	oms_plan_sourcing(store, &sourcing, false);
 	for (int i = 0; i < sourcing.count && chosen->count < most; i++)
 	{
 		const Demand *demand = &sourcing.demands[i];

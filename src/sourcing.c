@@ -3,7 +3,7 @@
  *	  From units that are wanted to stock that is taken and fulfillments.
  *
  * Reached by the actions reserve and reroute, and wherever units are sourced
- * anew.  First a plan (walk.c), then the taking: one conditional UPDATE of
+ * anew.  First a plan (sourcing_plan.c), then the taking: one conditional UPDATE of
  * stock.  The plan is advice and the UPDATE the guarantee: where a row had
  * less by then, the UPDATE is rolled back, which also lets go of the rows it
  * had locked, and a new plan is made on a fresh snapshot.  The last try locks
@@ -135,9 +135,9 @@ oms_source_take(Store *store, Sourcing *sourcing)
 		bool		takes;
 		StockChanges *changes;
 
-		oms_walk_plan(store, sourcing, lock);
+		oms_plan_sourcing(store, sourcing, lock);
 		if (oms_reclaim(store, sourcing))
-			oms_walk_plan(store, sourcing, lock);
+			oms_plan_sourcing(store, sourcing, lock);
 		oms_backorder_plan(store, sourcing, lock || sourcing->never_waits);
 		if (sourcing->never_waits)
 			require_true_shortage(store, sourcing);
@@ -172,9 +172,9 @@ oms_source_take(Store *store, Sourcing *sourcing)
 void
 oms_source_try(Store *store, Sourcing *sourcing)
 {
-	oms_walk_plan(store, sourcing, false);
+	oms_plan_sourcing(store, sourcing, false);
 	if (oms_reclaim_in_thought(store, sourcing))
-		oms_walk_plan(store, sourcing, false);
+		oms_plan_sourcing(store, sourcing, false);
 	oms_backorder_plan(store, sourcing, false);
 	refuse_short(sourcing);
 }
@@ -387,9 +387,9 @@ require_true_shortage(Store *store, Sourcing *sourcing)
 	if (!is_refused(sourcing))
 		return;
 	sourcing->never_waits = false;
-	oms_walk_plan(store, sourcing, false);
+	oms_plan_sourcing(store, sourcing, false);
 	if (oms_reclaim_in_thought(store, sourcing))
-		oms_walk_plan(store, sourcing, false);
+		oms_plan_sourcing(store, sourcing, false);
 	oms_backorder_plan(store, sourcing, false);
 	sourcing->never_waits = true;
 	if (is_refused(sourcing))

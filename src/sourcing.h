@@ -47,7 +47,6 @@ typedef struct Demand
 	int64		found;			/* out: units that have a place */
 	int64		backordered;	/* out: units that a policy serves */
 	pg_uuid_t	policy_id;		/* that; of is_backordered the line's */
-	int			last_piece;		/* in the plan; -1: it has none yet */
 } Demand;
 
 /* Units of one demand from one place. */
@@ -60,7 +59,6 @@ typedef struct Piece
 	int64		quantity;
 	int64		held;			/* of it, units that were held for the order */
 	int64		leaves;			/* units that the rest must leave available */
-	int			previous;		/* piece of the same demand; -1: none */
 } Piece;
 
 typedef struct Sourcing
@@ -116,7 +114,7 @@ extern void oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sour
 /* warranty.c */
 extern void oms_drop_empty_pieces(Sourcing *sourcing);
 
-/* walk.c */
-extern void oms_walk_plan(Store *store, Sourcing *sourcing, bool lock);
+/* sourcing_plan.c */
+extern void oms_plan_sourcing(Store *store, Sourcing *sourcing, bool lock);
 
 #endif							/* OMS_SOURCING_H */

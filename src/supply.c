@@ -2,7 +2,7 @@
  * supply.c
  *	  What there is to plan by: who has how much of what is wanted.
  *
- * walk.c reads it before it plans, on a snapshot or with the stock rows locked,
+ * sourcing_plan.c reads it before it plans, on a snapshot or with the stock rows locked,
  * and takes from it as it goes.  Units that stock holds give back are counted
  * in, and so is what is about to arrive.
  */
@@ -337,4 +337,25 @@ oms_find_supply(const World *world, const char *sku, int place)
 	Supply		key = {.sku = sku, .place = place};
 
 	return bsearch(&key, world->supplies, world->nsupplies, sizeof(Supply), compare_supplies);
+}
+
+/*
+ * oms_first_supply returns where the supplies of a SKU begin, or would.
+ */
+int
+oms_first_supply(const World *world, const char *sku)
+{
+	int			low = 0;
+	int			high = world->nsupplies;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (strcmp(world->supplies[middle].sku, sku) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }

@@ -35,5 +35,6 @@ typedef struct World
 extern void oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world);
 extern int	oms_find_place(const World *world, const char *code);
 extern Supply *oms_find_supply(const World *world, const char *sku, int place);
+extern int	oms_first_supply(const World *world, const char *sku);
 
 #endif							/* OMS_SUPPLY_H */

@@ -1,0 +1,443 @@
+/*
+ * sourcing_problem.c
+ *	  A round of a problem, as the kernel wants it, and its solution as pieces.
+ *
+ * Ties are broken by costs far below the least money: of plans that cost the
+ * same that with the fewest locations is best, then the one whose locations are
+ * preferred: where the customer collects, then by priority and code.  Without
+ * costs that is all there is.
+ *
+ * Where a problem is larger than the kernel takes, the best locations and the
+ * first lines are asked for; the rest is left to the next round.
+ */
+#include "postgres.h"
+
+#include "common/int.h"
+#include "miscadmin.h"
+
+#include "oms.h"
+#include "sourcing_plan.h"
+
+#define MOST_WORK 10000000		/* nodes of a search times pairs */
+
+/* Pairs of a line and a place, on their way to the kernel. */
+typedef struct Pairs
+{
+	int			count;
+	int			capacity;
+	int32	   *lines;
+	int32	   *places;			/* then the kernel's locations */
+	int64	   *available;
+} Pairs;
+
+static void number_places(const Planner *planner, PlanProblem *problem, Pairs *pairs);
+static void set_costs(const Planner *planner, PlanProblem *problem, const Pairs *pairs, bool breaks_ties);
+static void set_penalties(PlanProblem *problem);
+
+/*
+ * add_pair adds a pair, unless there is nothing.
+ */
+static void
+add_pair(Pairs *pairs, int line, int place, int64 available)
+{
+	if (available <= 0)
+		return;
+	if (pairs->count == pairs->capacity)
+	{
+		pairs->capacity = Max(64, pairs->capacity * 2);
+		pairs->lines = pairs->lines ? repalloc(pairs->lines, pairs->capacity * sizeof(int32))
+			: palloc(pairs->capacity * sizeof(int32));
+		pairs->places = pairs->places ? repalloc(pairs->places, pairs->capacity * sizeof(int32))
+			: palloc(pairs->capacity * sizeof(int32));
+		pairs->available = pairs->available ? repalloc(pairs->available, pairs->capacity * sizeof(int64))
+			: palloc(pairs->capacity * sizeof(int64));
+	}
+	pairs->lines[pairs->count] = line;
+	pairs->places[pairs->count] = place;
+	pairs->available[pairs->count++] = available;
+}
+
+/*
+ * kits_at returns how many whole kits of a line a place has.
+ */
+static int64
+kits_at(const Planner *planner, const PlanLine *line, int place)
+{
+	int64		kits = line->quantity;
+
+	for (int i = 0; i < line->nmembers && kits > 0; i++)
+	{
+		const Demand *demand = line->members[i];
+
+		if (!oms_may_serve(planner, place, demand))
+			return 0;
+		kits = Min(kits, oms_can_give(planner, place, demand) / demand->per_kit);
+	}
+	return kits;
+}
+
+/*
+ * named_at returns how many units of a SKU lines that name a place want there:
+ * these stand before the line that may have it from anywhere.
+ */
+static int64
+named_at(const Planner *planner, const PlanProblem *problem, int line, int place)
+{
+	const Demand *demand = problem->lines[line].members[0];
+	int64		units = 0;
+
+	for (int i = line - 1; i >= 0 && !demand->location; i--)
+	{
+		const PlanLine *other = &problem->lines[i];
+
+		if (other->kind != LINE_UNITS || strcmp(other->members[0]->sku, demand->sku) != 0)
+			break;
+		if (strcmp(other->members[0]->location, planner->world->places[place].code) == 0)
+			units += other->quantity;
+	}
+	return units;
+}
+
+/*
+ * count_at returns how many of a line a place has; supply: what it has of the
+ * line's SKU, or NULL.
+ */
+static int64
+count_at(const Planner *planner, const PlanProblem *problem, int line, int place, const Supply *supply)
+{
+	const PlanLine *asked = &problem->lines[line];
+	int64		units;
+
+	if (asked->kind == LINE_TOGETHER)
+		return oms_can_give_all(planner, place, asked->members, asked->nmembers) ? 1 : 0;
+	if (asked->kind == LINE_KITS)
+		return kits_at(planner, asked, place);
+	if (!oms_may_serve(planner, place, asked->members[0]))
+		return 0;
+	if (!planner->world->places[place].tracked)
+		return asked->quantity;
+	units = oms_given_by(planner, place, asked->members[0], supply);
+	return Min(asked->quantity, units - Min(units, named_at(planner, problem, line, place)));
+}
+
+/*
+ * pair_line adds the places that a line may come from: those with stock of its
+ * first SKU that is counted, and those that keep their own books; or any.
+ */
+static void
+pair_line(const Planner *planner, const PlanProblem *problem, int line, Pairs *pairs)
+{
+	const World *world = planner->world;
+	const PlanLine *asked = &problem->lines[line];
+	const Demand *tracked = NULL;
+
+	CHECK_FOR_INTERRUPTS();
+	if (asked->quantity == 0)
+		return;
+	for (int i = 0; i < asked->nmembers && !tracked; i++)
+		tracked = asked->members[i]->tracked ? asked->members[i] : NULL;
+	if (!tracked)
+	{
+		for (int place = 0; place < world->nplaces; place++)
+			add_pair(pairs, line, place, count_at(planner, problem, line, place, NULL));
+		return;
+	}
+	for (int i = oms_first_supply(world, tracked->sku);
+		 i < world->nsupplies && strcmp(world->supplies[i].sku, tracked->sku) == 0; i++)
+		add_pair(pairs, line, world->supplies[i].place,
+				 count_at(planner, problem, line, world->supplies[i].place, &world->supplies[i]));
+	for (int i = 0; i < planner->nuntracked; i++)
+		add_pair(pairs, line, planner->untracked[i], count_at(planner, problem, line, planner->untracked[i], NULL));
+}
+
+/*
+ * oms_plan_pose puts a round's lines to the kernel.  Returns false where no place
+ * has anything for any.
+ */
+bool
+oms_plan_pose(const Planner *planner, PlanProblem *problem)
+{
+	SplitProblem *split = &problem->split;
+	Pairs		pairs = {0};
+	int64	   *quantity = palloc0((problem->nlines + 1) * sizeof(int64));
+	int			element;
+
+	memset(split, 0, sizeof(SplitProblem));
+	split->forced = -1;
+	split->node_limit = DEFAULT_NODE_LIMIT;
+	for (int i = 0; i < Min(problem->nlines, SPLIT_MAX_LINES) && pairs.count + planner->world->nplaces <= SPLIT_MAX_ARCS; i++)
+	{
+		pair_line(planner, problem, i, &pairs);
+		split->nlines = i + 1;
+	}
+	if (pairs.count == 0)
+		return false;
+	number_places(planner, problem, &pairs);
+	/* of what nobody has there is nothing to decide */
+	for (int a = 0; a < pairs.count; a++)
+	{
+		const PlanLine *line = &problem->lines[pairs.lines[a]];
+		int64	   *wanted = &quantity[pairs.lines[a]];
+
+		*wanted += Min(line->quantity - *wanted, pairs.available[a]);
+	}
+	split->quantity = quantity;
+	split->narcs = pairs.count;
+	split->arc_line = pairs.lines;
+	split->arc_location = pairs.places;
+	split->arc_available = pairs.available;
+	split->node_limit = Min(split->node_limit, Max(1, MOST_WORK / pairs.count));
+	set_costs(planner, problem, &pairs, true);
+	set_penalties(problem);
+	if (oms_split_check(split, &element) != SPLIT_SOUND)
+	{
+		set_costs(planner, problem, &pairs, false);
+		set_penalties(problem);
+		if (oms_split_check(split, &element) != SPLIT_SOUND)
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("quantities of order \"%s\" add up to more than can be computed with",
+							problem->demands[0]->order_number)));
+	}
+	return true;
+}
+
+/*
+ * preferred returns the places in the order in which the plan prefers them: by
+ * rank, but where the customer collects first.
+ */
+static int
+preferred(const PlanProblem *problem, int n)
+{
+	if (problem->pickup < 0 || n > problem->pickup)
+		return n;
+	return n == 0 ? problem->pickup : n - 1;
+}
+
+/* A place that serves something. */
+typedef struct Candidate
+{
+	int			order;			/* among all that are preferred */
+	bool		is_open;
+	int			serves;			/* lines that it has something of */
+} Candidate;
+
+/*
+ * compare_candidates has the best come first where there are too many.
+ */
+static int
+compare_candidates(const void *a, const void *b)
+{
+	const Candidate *left = a;
+	const Candidate *right = b;
+
+	if (left->is_open != right->is_open)
+		return left->is_open ? -1 : 1;
+	if (left->serves != right->serves)
+		return right->serves - left->serves;
+	return left->order - right->order;
+}
+
+static int
+compare_orders(const void *a, const void *b)
+{
+	return ((const Candidate *) a)->order - ((const Candidate *) b)->order;
+}
+
+/*
+ * number_places makes the places that serve anything the kernel's locations, in
+ * the order in which they are preferred.
+ */
+static void
+number_places(const Planner *planner, PlanProblem *problem, Pairs *pairs)
+{
+	int			nplaces = planner->world->nplaces;
+	int		   *serves = palloc0((nplaces + 1) * sizeof(int));
+	Candidate  *list = palloc((nplaces + 1) * sizeof(Candidate));
+	int			count = 0;
+	int			kept = 0;
+
+	for (int a = 0; a < pairs->count; a++)
+		serves[pairs->places[a]]++;
+	for (int n = 0; n < nplaces; n++)
+	{
+		int			place = preferred(problem, n);
+
+		if (serves[place] > 0)
+			list[count++] = (Candidate) {n, problem->is_open[place], serves[place]};
+	}
+	if (count > SPLIT_MAX_LOCATIONS)
+	{
+		qsort(list, count, sizeof(Candidate), compare_candidates);
+		count = SPLIT_MAX_LOCATIONS;
+		qsort(list, count, sizeof(Candidate), compare_orders);
+	}
+	problem->places = palloc((count + 1) * sizeof(int));
+	problem->split.nlocations = count;
+	for (int place = 0; place < nplaces; place++)
+		serves[place] = -1;
+	for (int j = 0; j < count; j++)
+	{
+		problem->places[j] = preferred(problem, list[j].order);
+		serves[problem->places[j]] = j;
+	}
+	for (int a = 0; a < pairs->count; a++)
+	{
+		int			location = serves[pairs->places[a]];
+
+		if (location < 0)
+			continue;
+		pairs->lines[kept] = pairs->lines[a];
+		pairs->places[kept] = location;
+		pairs->available[kept++] = pairs->available[a];
+	}
+	pairs->count = kept;
+}
+
+/*
+ * set_costs says what locations and pairs cost, ties included or not.
+ */
+static void
+set_costs(const Planner *planner, PlanProblem *problem, const Pairs *pairs, bool breaks_ties)
+{
+	SplitProblem *split = &problem->split;
+	int64	   *fixed_cost = palloc0((split->nlocations + 1) * sizeof(int64));
+	int64	   *arc_cost = palloc0((pairs->count + 1) * sizeof(int64));
+	int64		most = 0;		/* locations that a plan may open */
+	int64		shipment;		/* more than any sum of preferences */
+
+	for (int i = 0; i < split->nlines && most < split->nlocations; i++)
+		most = Min(split->nlocations, most + split->quantity[i]);
+	shipment = breaks_ties ? most * split->nlocations + 1 : 1;
+	problem->scale = breaks_ties ? most * (shipment + split->nlocations) + 1 : 1;
+	for (int j = 0; j < split->nlocations; j++)
+	{
+		if (!problem->is_open[problem->places[j]])
+			fixed_cost[j] = shipment + (breaks_ties ? j : 0);
+	}
+	split->fixed_cost = fixed_cost;
+	split->arc_cost = arc_cost;
+}
+
+/*
+ * set_penalties has a unit cost more where nobody ships it than it could cost
+ * from anywhere, so that none is left for its cost.
+ */
+static void
+set_penalties(PlanProblem *problem)
+{
+	SplitProblem *split = &problem->split;
+	int64	   *penalty = palloc((split->nlines + 1) * sizeof(int64));
+	int64		dearest_location = 0;
+	int64		dearest_unit = 0;
+
+	for (int j = 0; j < split->nlocations; j++)
+		dearest_location = Max(dearest_location, split->fixed_cost[j]);
+	for (int a = 0; a < split->narcs; a++)
+		dearest_unit = Max(dearest_unit, split->arc_cost[a]);
+	for (int i = 0; i < split->nlines; i++)
+		penalty[i] = dearest_unit + dearest_location + 1;
+	split->penalty = penalty;
+}
+
+/*
+ * take_units has the members of a line of units have so many from a place.
+ */
+static int64
+take_units(Planner *planner, const PlanLine *line, int place, int64 units)
+{
+	int64		left = units;
+
+	for (int i = 0; i < line->nmembers && left > 0; i++)
+		left -= oms_take_piece(planner, line->members[i], place, left, false);
+	return units - left;
+}
+
+/*
+ * take_flow takes so many of a line from a place, as far as they are there still.
+ * Returns how many units.
+ */
+static int64
+take_flow(Planner *planner, const PlanLine *line, int place, int64 quantity)
+{
+	int64		units = 0;
+
+	if (line->kind == LINE_UNITS)
+		return take_units(planner, line, place, quantity);
+	if (line->kind == LINE_TOGETHER)
+		return oms_take_all(planner, line->members, line->nmembers, place) ? 1 : 0;
+	quantity = Min(quantity, kits_at(planner, line, place));
+	for (int i = 0; i < line->nmembers; i++)
+		units += oms_take_piece(planner, line->members[i], place, quantity * line->members[i]->per_kit, false);
+	return units;
+}
+
+/* A flow of a solution, about to be taken. */
+typedef struct Taking
+{
+	int			turn;			/* those that have no choice come first */
+	const PlanLine *line;
+	int			location;
+	int64		quantity;
+} Taking;
+
+/*
+ * compare_takings orders them by turn, then as the lines stand in the order, the
+ * first of which is served first where not all can be.
+ */
+static int
+compare_takings(const void *a, const void *b)
+{
+	const Taking *left = a;
+	const Taking *right = b;
+
+	if (left->turn != right->turn)
+		return left->turn - right->turn;
+	if (left->line != right->line)
+		return left->line->members[0] < right->line->members[0] ? -1 : 1;
+	return left->location - right->location;
+}
+
+/*
+ * turn_of says when a line's turn is: lines that name a place, ship groups, kits,
+ * the rest.
+ */
+static int
+turn_of(const PlanLine *line)
+{
+	if (line->kind == LINE_UNITS)
+		return line->members[0]->location ? 0 : 3;
+	return line->kind == LINE_TOGETHER ? 1 : 2;
+}
+
+/*
+ * oms_plan_apply takes what a solution says.  Lines share stock where one names
+ * its place or is taken whole, which the kernel does not know; what a line does
+ * not get for that is asked for in the next round.  Returns whether anything was
+ * taken.
+ */
+bool
+oms_plan_apply(Planner *planner, PlanProblem *problem, const SplitPlan *plan)
+{
+	Taking	   *takings = palloc((plan->nflows + 1) * sizeof(Taking));
+	bool		taken = false;
+
+	for (int i = 0; i < plan->nflows; i++)
+	{
+		const PlanLine *line = &problem->lines[plan->flows[i].line];
+
+		takings[i] = (Taking) {turn_of(line), line, plan->flows[i].location, plan->flows[i].quantity};
+	}
+	qsort(takings, plan->nflows, sizeof(Taking), compare_takings);
+	for (int i = 0; i < plan->nflows; i++)
+	{
+		int			place = problem->places[takings[i].location];
+
+		if (take_flow(planner, takings[i].line, place, takings[i].quantity) == 0)
+			continue;
+		problem->nopen += !problem->is_open[place];
+		problem->is_open[place] = 1;
+		taken = true;
+	}
+	return taken;
+}
