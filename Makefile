@@ -139,6 +139,14 @@ OBJS = $(patsubst %,src/%.o, \
 	split_search \
 	split \
 	solve_split \
+	wave_check \
+	wave_model \
+	wave_state \
+	wave_order \
+	wave_improve \
+	wave_price \
+	wave_regroup \
+	wave \
 	enforce \
 	verify \
 	repair \

@@ -25,6 +25,7 @@
 #include <string.h>
 
 typedef uint8_t uint8;
+typedef uint32_t uint32;
 typedef int32_t int32;
 typedef int64_t int64;
 
