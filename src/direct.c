@@ -22,6 +22,7 @@
 #include "utils/numeric.h"
 
 #include "actions.h"
+#include "giveway.h"
 #include "lines.h"
 #include "moves.h"
 #include "number.h"
@@ -111,7 +112,7 @@ oms_is_direct(Store *store, const OrderDocument *doc, const OrderFrame *frame)
 	Machine    *machine = oms_machine(store, frame->workflow, ENTITY_ORDER);
 	const MachineMove *placing = oms_reserving_move(store, frame->workflow);
 
-	if (store->is_watched || doc->nlines == 0 || doc->npayments > 0 || wants_credit(store, doc, frame) ||
+	if (store->is_watched || oms_stock_is_locked() || doc->nlines == 0 || doc->npayments > 0 || wants_credit(store, doc, frame) ||
 		machine->has_automatic[machine->workflow->initial] || steps_show(store, doc))
 		return false;
 	for (int i = 0; i < doc->nlines; i++)

@@ -60,7 +60,16 @@ static const StoreQuery mark_gave_way = {
 	"UPDATE @.fulfillments f SET gave_way = true, revision = f.revision" PLUS "1 WHERE f.id" EQ "ANY ($1)", 1, {UUIDARRAYOID}
 };
 
+/* A level that allocations are giving way to. */
+typedef struct GivingWay
+{
+	const Store *store;
+	const StockLevel *level;
+	struct GivingWay *outer;
+} GivingWay;
+
 static bool stock_is_locked = false;
+static GivingWay *giving_way = NULL;
 
 static void move_allocations(Store *store, const StockLevel *level, int64 missing);
 static void make_way(Store *store, StockLevel *level);
@@ -86,6 +95,21 @@ oms_set_stock_locked(bool locked)
 
 	stock_is_locked = locked;
 	return before;
+}
+
+/*
+ * oms_is_giving_way tells whether units that are free at a location are only so
+ * because they are about to be gone.
+ */
+bool
+oms_is_giving_way(const Store *store, const char *sku, const char *location)
+{
+	for (const GivingWay *way = giving_way; way; way = way->outer)
+	{
+		if (way->store == store && strcmp(way->level->sku, sku) == 0 && strcmp(way->level->location, location) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -140,11 +164,13 @@ oms_set_levels(Store *store, StockLevel *levels, int count)
 	for (int i = 0; i < count; i++)
 	{
 		StockLevel *level = &levels[i];
+		GivingWay	way = {store, level, giving_way};
 		bool		before = stock_is_locked;
 
 		if (!is_undercut(level))
 			continue;
 		stock_is_locked = true;
+		giving_way = &way;
 		PG_TRY();
 		{
 			/* rerouting for another level may have reserved units here */
@@ -157,6 +183,7 @@ oms_set_levels(Store *store, StockLevel *levels, int count)
 		PG_FINALLY();
 		{
 			stock_is_locked = before;
+			giving_way = way.outer;
 		}
 		PG_END_TRY();
 		changes->count = 0;

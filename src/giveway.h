@@ -41,6 +41,7 @@ typedef struct Allocation
 extern void oms_set_levels(Store *store, StockLevel *levels, int count);
 extern bool oms_stock_is_locked(void);
 extern bool oms_set_stock_locked(bool locked);
+extern bool oms_is_giving_way(const Store *store, const char *sku, const char *location);
 
 /* companions.c */
 extern Allocation *oms_add_companions(Store *store, const StockLevel *level, const Allocation *list, int *count);

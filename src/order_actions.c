@@ -241,7 +241,7 @@ act_reserve(Store *store, Mover **rows, int count)
 	if (expansion)
 		oms_expansion_write(store, expansion, units, events);
 	sourcing.never_waits = oms_stock_is_locked();
-	for (int i = 0; i < nclaimed && !sourcing.never_waits; i++)
+	for (int i = 0; i < nclaimed; i++)
 		oms_take_pending_hold(store, &claimed[i]->id, &sourcing);
 	oms_source_take(store, &sourcing);
 

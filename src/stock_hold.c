@@ -205,8 +205,15 @@ oms_set_pending_hold(const PendingHold *hold)
 void
 oms_take_pending_hold(Store *store, const pg_uuid_t *order_id, Sourcing *sourcing)
 {
-	if (pending && oms_uuid_cmp(&pending->order_id, order_id) == 0)
-		oms_take_hold(store, pending->ref, sourcing);
+	if (!pending || oms_uuid_cmp(&pending->order_id, order_id) != 0)
+		return;
+	/* holds come before stock in the order of locks */
+	if (sourcing->never_waits)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("stock hold \"%s\" cannot be turned into allocations while a movement has stock locked", pending->ref),
+				 errhint("Place the order in a statement of its own, not by what the movement sets off.")));
+	oms_take_hold(store, pending->ref, sourcing);
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "giveway.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -274,7 +275,8 @@ oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 	{
 		world->supplies[i].sku = oms_column_text(i, 1);
 		world->supplies[i].location = oms_column_text(i, 2);
-		world->supplies[i].left = oms_column_int64(i, 3);
+		world->supplies[i].left = oms_is_giving_way(store, world->supplies[i].sku, world->supplies[i].location)
+			? 0 : oms_column_int64(i, 3);
 		world->supplies[i].held = 0;
 		world->places[i].code = world->supplies[i].location;
 		world->places[i].priority = oms_column_int64(i, 4);
