@@ -121,6 +121,11 @@ OBJS = $(patsubst %,src/%.o, \
 	feed_document \
 	feed_levels \
 	fulfillment \
+	merge \
+	short_pick \
+	packages \
+	carrier \
+	carrier_feed \
 	cancel \
 	document \
 	order_document \
@@ -171,6 +176,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	feed \
 	orders \
 	fulfillments \
+	packages \
 	payments \
 	bundles \
 	views \

@@ -72,7 +72,9 @@ BEGIN
 		sku text COLLATE "C" NOT NULL,	-- the order line's, by whose foreign key it exists
 		quantity bigint NOT NULL CHECK (quantity > 0),
 		tracked boolean NOT NULL,
-		UNIQUE (fulfillment_id, order_line_id)
+		packed bigint NOT NULL DEFAULT 0,
+		UNIQUE (fulfillment_id, order_line_id),
+		CHECK (packed BETWEEN 0 AND quantity)
 	) WITH (fillfactor = 90);
 	CREATE INDEX ON fulfillment_lines (order_line_id);
 	COMMENT ON TABLE fulfillment_lines IS 'The units of an order line that a fulfillment carries';
@@ -80,8 +82,9 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_lines.fulfillment_id IS 'What carries the units';
 	COMMENT ON COLUMN fulfillment_lines.order_line_id IS 'Which line of its order they are of';
 	COMMENT ON COLUMN fulfillment_lines.sku IS 'What they are, as the line says';
-	COMMENT ON COLUMN fulfillment_lines.quantity IS 'Units; less once some are divided off, else the same for good, also when they are canceled or come back';
+	COMMENT ON COLUMN fulfillment_lines.quantity IS 'Units; less once some are divided off, more once others are merged into it, else the same for good, also when they are canceled or come back';
 	COMMENT ON COLUMN fulfillment_lines.tracked IS 'Whether they were taken from stock: SKU and location were both tracked; false: no movement is written for them';
+	COMMENT ON COLUMN fulfillment_lines.packed IS 'Units of quantity that are in packages which are not voided; kept by the engine';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_fulfillments() IS 'Creates fulfillments in the first schema of search_path; called by oms.create_store';

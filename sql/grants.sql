@@ -59,6 +59,11 @@ BEGIN
 			('clerk', 'INSERT', 'payment_transactions', NULL),
 			('clerk', 'UPDATE', 'fulfillments', 'id number order_id location pickup_location method workflow stock_state
 				rerouted gave_way created_at shipped_at delivered_at closed_at revision'),
+			('clerk', 'INSERT', 'packages', 'status shipped_at delivered_at last_event_at last_event_id revision'),
+			('clerk', 'UPDATE', 'packages', 'id fulfillment_id status created_at shipped_at delivered_at last_event_at last_event_id
+				revision'),
+			('clerk', 'INSERT', 'package_lines', NULL),
+			('clerk', 'INSERT', 'carrier_events', NULL),
 			('manager', 'INSERT', 'stock_movements', 'on_hand_change unavailable_change xid'),
 			('manager', 'UPDATE', 'stock', 'sku location on_hand unavailable reserved revision'),
 			('manager', 'INSERT', 'inbound', 'sent received returned sent_at closed_at revision'),
@@ -93,6 +98,8 @@ BEGIN
 		WHERE array_position(levels, p.level) <= array_position(levels, grant_store.level)
 		UNION ALL
 		SELECT format('GRANT USAGE ON SEQUENCE %I.payment_transactions_id_seq TO %I', store, role) WHERE level <> 'reader'
+		UNION ALL
+		SELECT format('GRANT USAGE ON SEQUENCE %I.carrier_events_id_seq TO %I', store, role) WHERE level <> 'reader'
 		UNION ALL
 		SELECT format('GRANT USAGE ON SEQUENCE %I.stock_movements_id_seq TO %I', store, role) WHERE level = 'manager'
 	LOOP

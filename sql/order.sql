@@ -26,6 +26,18 @@ LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_split_fulfillment';
 COMMENT ON FUNCTION oms.split_fulfillment(text, uuid, jsonb) IS 'Divides units off a fulfillment whose stock is reserved and returns the new one''s id; it has the same location, method and status. lines is an array of {"line": line_no, "quantity": units}. Needs UPDATE on fulfillments. Errors: OM012 a fault in lines; OM002 units that have left or were released';
 
+CREATE FUNCTION oms.merge_fulfillments(store text, fulfillment_ids uuid[])
+RETURNS uuid
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'oms_merge_fulfillments';
+COMMENT ON FUNCTION oms.merge_fulfillments(text, uuid[]) IS 'Makes one fulfillment of several whose units are reserved and which agree in order, location, pickup_location, method, address, workflow and status, and returns its id: that of the one numbered first, which keeps what people wrote in it. The others are left without lines and end by their own move that does release. Needs UPDATE on fulfillments. Errors: OM012 a fault in the ids; OM002 they differ, their units have left or were released, or no such move leaves their status';
+
+CREATE FUNCTION oms.short_pick(store text, fulfillment_id uuid, lines jsonb, reason text DEFAULT NULL,
+	OUT rejected_fulfillment_id uuid, OUT units bigint, OUT allocated bigint, OUT short bigint)
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'oms_short_pick';
+COMMENT ON FUNCTION oms.short_pick(text, uuid, jsonb, text) IS 'The picker has not found some units of a fulfillment: they are divided off and rejected by its own move that does reroute, sourced at another location, else short; what was found stays as it is. lines is an array of {"line": line_no, "quantity": units}; reason a code of table reasons, whose stock_effect says what becomes of the units in stock. Returns the fulfillment that was rejected, the whole where nothing was found, how many units it had, how many were allocated elsewhere, how many are short. Needs UPDATE on fulfillments. Errors: OM012 a fault in lines, an unknown reason; OM002 units that have left or were released, or no such move leaves its status';
+
 CREATE FUNCTION oms.next_moves(store text, entity text, id uuid, OUT to_state text, OUT allowed boolean, OUT why_not text)
 RETURNS SETOF record
 LANGUAGE C VOLATILE

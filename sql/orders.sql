@@ -263,12 +263,12 @@ BEGIN
 	COMMENT ON COLUMN order_events.order_id IS 'The order it happened to; no foreign key, the events of a deleted draft stay';
 	COMMENT ON COLUMN order_events.entity IS 'What it happened to: order, order_line, fulfillment or payment';
 	COMMENT ON COLUMN order_events.entity_id IS 'Which of those: its id';
-	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none, short or backordered); canceled_units; expanded (a bundle''s line became lines of its components); held, unheld; filled (such units got stock); edited (people changed columns of an order or fulfillment); imported (came in as it was, by oms.begin_import); payment (a transaction was recorded)';
+	COMMENT ON COLUMN order_events.event IS 'created; moved (a status changed); allocated (units got stock); shorted (units have none, short or backordered); canceled_units; expanded (a bundle''s line became lines of its components); held, unheld; filled (such units got stock); merged (a fulfillment took the units of others), emptied (a fulfillment''s units went into others: merged, or sourced anew another way); edited (people changed columns of an order or fulfillment); imported (came in as it was, by oms.begin_import); payment (a transaction was recorded)';
 	COMMENT ON COLUMN order_events.from_status IS 'What status was before, of moved';
 	COMMENT ON COLUMN order_events.to_status IS 'What status was after, of created, moved and imported';
 	COMMENT ON COLUMN order_events.reason IS 'Of created, moved and imported the status_reason, of canceled_units the code of a reason, of held and unheld the kind of hold';
 	COMMENT ON COLUMN order_events.actor IS 'Who did it: setting oms.actor, else the user';
-	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; canceled_units {line, quantity}; shorted, filled {line, quantity}, of backordered units also policy: id, NULL for a warranty''s; expanded {line, quantity, components: how many lines}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}; moved by oms.replace_workflow {workflow: name}, otherwise NULL';
+	COMMENT ON COLUMN order_events.detail IS 'A JSON object without personal data: allocated {units, lines: [{line, location, quantity}]}; canceled_units {line, quantity}; shorted, filled {line, quantity}, of backordered units also policy: id, NULL for a warranty''s; expanded {line, quantity, components: how many lines}; held, unheld {hold: id}; edited {columns: names}; payment {transaction: id, kind, outcome, amount}; merged {from: numbers}; emptied {merged_into: number} or {changed: what}; moved by oms.replace_workflow {workflow: name}, otherwise NULL';
 	COMMENT ON SEQUENCE order_events_id_seq IS 'Numbers the events';
 END
 $layout$;

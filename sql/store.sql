@@ -31,6 +31,7 @@ BEGIN
 	PERFORM oms.layout_feeds();
 	PERFORM oms.layout_orders();
 	PERFORM oms.layout_fulfillments();
+	PERFORM oms.layout_packages();
 	PERFORM oms.layout_payments();
 	PERFORM oms.layout_bundles();
 	PERFORM oms.layout_repair_log();

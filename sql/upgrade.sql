@@ -17,6 +17,7 @@ UNION ALL SELECT * FROM oms.layout_sourcing_triggers()
 UNION ALL SELECT * FROM oms.layout_inbound_triggers()
 UNION ALL SELECT * FROM oms.layout_orders_triggers()
 UNION ALL SELECT * FROM oms.layout_fulfillments_triggers()
+UNION ALL SELECT * FROM oms.layout_packages_triggers()
 UNION ALL SELECT * FROM oms.layout_payments_triggers()
 UNION ALL SELECT * FROM oms.layout_repair_log_triggers()
 UNION ALL SELECT * FROM oms.layout_bundles_triggers()
@@ -45,7 +46,8 @@ VALUES
 	('sourcing_policies', 'id', 'oms.uuid7()'),
 	('inbound', 'id', 'oms.uuid7()'),
 	('fulfillments', 'id', 'oms.uuid7()'),
-	('fulfillment_lines', 'id', 'oms.uuid7()')
+	('fulfillment_lines', 'id', 'oms.uuid7()'),
+	('packages', 'id', 'oms.uuid7()')
 $layout$;
 COMMENT ON FUNCTION oms.layout_column_defaults() IS 'The defaults of a store''s columns that call functions of the extension';
 

@@ -55,6 +55,15 @@ static const StoreQuery split_fulfillments = {
 	}
 };
 
+static const StoreQuery find_packed = {
+	"SELECT f.number, ol.line_no::pg_catalog.int8, l.packed, l.quantity, p.quantity"
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS p(fulfillment_id, line_id, quantity)"
+	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "p.fulfillment_id AND l.order_line_id" EQ "p.line_id"
+	" JOIN @.fulfillments f ON f.id" EQ "p.fulfillment_id JOIN @.order_lines ol ON ol.id" EQ "p.line_id"
+	" WHERE l.packed" GT "0 AND l.quantity" MINUS "p.quantity" LT "l.packed LIMIT 1",
+	3, {UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID}
+};
+
 static const StoreQuery read_originals = {
 	"SELECT f.id, f.number, f.status FROM @.fulfillments f WHERE f.id" EQ "ANY ($1)", 1, {UUIDARRAYOID}
 };
@@ -70,7 +79,7 @@ static const StoreQuery lock_fulfillment = {
 };
 
 static const StoreQuery read_fulfillment = {
-	"SELECT f.number, f.stock_state, ol.line_no::pg_catalog.int8, ol.id, l.quantity FROM @.fulfillments f"
+	"SELECT f.number, f.stock_state, ol.line_no::pg_catalog.int8, ol.id, l.quantity, f.workflow, f.status FROM @.fulfillments f"
 	" LEFT JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id LEFT JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id"
 	" WHERE f.id" EQ "$1 ORDER BY ol.line_no",
 	1, {UUIDOID}
@@ -137,6 +146,23 @@ log_splits(Store *store, const SplitPart *parts, int count, Datum originals)
 }
 
 /*
+ * require_unpacked refuses to divide off units that are in packages: which goods
+ * leave in a parcel that is closed is settled.
+ */
+static void
+require_unpacked(Store *store, Datum fulfillments, Datum lines, Datum quantities)
+{
+	if (oms_run(store, &find_packed, (Datum[]) {fulfillments, lines, quantities}) == 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_GUARD_REFUSED),
+			 errmsg("fulfillment \"%s\" cannot give up " INT64_FORMAT " of its " INT64_FORMAT " units of line " INT64_FORMAT ": "
+					INT64_FORMAT " are in packages", oms_column_text(0, 1), oms_column_int64(0, 5), oms_column_int64(0, 4),
+					oms_column_int64(0, 2), oms_column_int64(0, 3)),
+			 errhint("Unpack them first: set packages.voided_at.")));
+}
+
+/*
  * oms_split moves the parts into new fulfillments, one for each that they come
  * from; parts of one stand together.  The caller acts as the owner and holds
  * the fulfillments and their orders; parts leave something behind.
@@ -185,6 +211,7 @@ oms_split(Store *store, SplitPart *parts, int count)
 	}
 	for (int i = 0; i < 7; i++)
 		args[i] = oms_array_datum(arrays[i]);
+	require_unpacked(store, args[3], args[5], args[6]);
 	(void) oms_run(store, &touch_orders, (Datum[]) {oms_array_datum(orders)});
 	log_splits(store, parts, count, args[2]);
 	if (oms_run(store, &split_fulfillments, args) != count)
@@ -192,20 +219,19 @@ oms_split(Store *store, SplitPart *parts, int count)
 }
 
 /*
- * choose_parts finds the lines that are to leave, which must be there and not
- * all there is.
+ * choose_parts finds the lines that are to leave, which must be there; what is
+ * left counts the units that stay.
  */
-static SplitPart *
-choose_parts(const pg_uuid_t *fulfillment_id, const pg_uuid_t *order_id, const LineQuantity *wanted,
-			 int count, uint64 nlines)
+static void
+choose_parts(Division *division, const pg_uuid_t *fulfillment_id, const LineQuantity *wanted, uint64 nlines)
 {
-	SplitPart  *parts = palloc0(count * sizeof(SplitPart));
-	int64		left = 0;
-
+	division->parts = palloc0(division->count * sizeof(SplitPart));
+	division->left = 0;
 	for (uint64 j = 0; j < nlines; j++)
-		left += oms_column_is_null(j, 5) ? 0 : oms_column_int64(j, 5);
-	for (int i = 0; i < count; i++)
+		division->left += oms_column_is_null(j, 5) ? 0 : oms_column_int64(j, 5);
+	for (int i = 0; i < division->count; i++)
 	{
+		SplitPart  *part = &division->parts[i];
 		int64		there = 0;
 
 		for (uint64 j = 0; j < nlines; j++)
@@ -213,22 +239,50 @@ choose_parts(const pg_uuid_t *fulfillment_id, const pg_uuid_t *order_id, const L
 			if (oms_column_is_null(j, 3) || oms_column_int64(j, 3) != wanted[i].line)
 				continue;
 			there = oms_column_int64(j, 5);
-			parts[i].line_id = oms_column_uuid(j, 4);
+			part->line_id = oms_column_uuid(j, 4);
 		}
 		if (there < wanted[i].quantity)
 			oms_document_fault(psprintf("lines[%d]", i), "quantity",
 							   psprintf("fulfillment \"%s\" has " INT64_FORMAT " units of line " INT64_FORMAT ", not " INT64_FORMAT,
-										oms_column_text(0, 1), there, wanted[i].line, wanted[i].quantity));
-		parts[i].fulfillment_id = *fulfillment_id;
-		parts[i].order_id = *order_id;
-		parts[i].quantity = wanted[i].quantity;
-		left -= wanted[i].quantity;
+										division->number, there, wanted[i].line, wanted[i].quantity));
+		part->fulfillment_id = *fulfillment_id;
+		part->order_id = division->order_id;
+		part->quantity = wanted[i].quantity;
+		division->left -= wanted[i].quantity;
 	}
-	if (left == 0)
-		oms_document_fault("lines", NULL,
-						   psprintf("nothing would be left in fulfillment \"%s\": move the whole of it instead",
-									oms_column_text(0, 1)));
-	return parts;
+}
+
+/*
+ * oms_hold_parts locks a fulfillment, as the caller, and its order, as the owner
+ * that it becomes, and finds the units that are to leave it; doing says what
+ * is to be done to them.
+ */
+void
+oms_hold_parts(Store *store, const pg_uuid_t *id, const LineQuantity *wanted, int count, const char *doing,
+			   OwnerScope *scope, Division *division)
+{
+	Array	   *orders = oms_array(UUIDOID, 1);
+	uint64		nlines;
+
+	if (oms_run(store, &lock_fulfillment, (Datum[]) {UUIDPGetDatum(id)}) == 0)
+		oms_document_fault("fulfillment_id", NULL, psprintf("unknown fulfillment \"%s\"", oms_uuid_out(id)));
+	division->order_id = oms_column_uuid(0, 1);
+	division->count = count;
+
+	oms_become_owner(store, scope);
+	oms_array_add_uuid(orders, &division->order_id);
+	(void) oms_lock_orders(store, orders);
+	nlines = oms_run(store, &read_fulfillment, (Datum[]) {UUIDPGetDatum(id)});
+	division->number = oms_column_name(0, 1);
+	division->workflow = oms_column_name(0, 6);
+	division->status = oms_column_name(0, 7);
+	if (strcmp(oms_column_text(0, 2), "reserved") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_GUARD_REFUSED),
+				 errmsg("fulfillment \"%s\" cannot be %s: its units are %s", division->number, doing,
+						oms_column_text(0, 2)),
+				 errhint("Only units that are reserved can be %s.", doing)));
+	choose_parts(division, id, wanted, nlines);
 }
 
 /*
@@ -242,35 +296,21 @@ oms_split_fulfillment(PG_FUNCTION_ARGS)
 	pg_uuid_t  *result = palloc(sizeof(pg_uuid_t));
 	LineQuantity *wanted;
 	int			count;
-	SplitPart  *parts;
-	pg_uuid_t	order_id;
+	Division	division;
 	OwnerScope	scope;
-	uint64		nlines;
-	Array	   *orders;
 	int			guc_level;
 
 	wanted = oms_parse_line_quantities(PG_GETARG_JSONB_P(2), &count);
 	oms_require_status(store, "fulfillments");
 	guc_level = oms_pin_search_path(store);
 	oms_spi_begin();
-	if (oms_run(store, &lock_fulfillment, (Datum[]) {UUIDPGetDatum(id)}) == 0)
-		oms_document_fault("fulfillment_id", NULL, psprintf("unknown fulfillment \"%s\"", oms_uuid_out(id)));
-	order_id = oms_column_uuid(0, 1);
-
-	oms_become_owner(store, &scope);
-	orders = oms_array(UUIDOID, 1);
-	oms_array_add_uuid(orders, &order_id);
-	(void) oms_lock_orders(store, orders);
-	nlines = oms_run(store, &read_fulfillment, (Datum[]) {UUIDPGetDatum(id)});
-	if (strcmp(oms_column_text(0, 2), "reserved") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OMS_GUARD_REFUSED),
-				 errmsg("fulfillment \"%s\" cannot be divided: its units are %s", oms_column_text(0, 1),
-						oms_column_text(0, 2)),
-				 errhint("Only units that are reserved can be divided.")));
-	parts = choose_parts(id, &order_id, wanted, count, nlines);
-	oms_split(store, parts, count);
-	*result = parts[0].new_id;
+	oms_hold_parts(store, id, wanted, count, "divided", &scope, &division);
+	if (division.left == 0)
+		oms_document_fault("lines", NULL,
+						   psprintf("nothing would be left in fulfillment \"%s\": move the whole of it instead",
+									division.number));
+	oms_split(store, division.parts, division.count);
+	*result = division.parts[0].new_id;
 	oms_leave_owner(&scope);
 	oms_spi_end();
 	AtEOXact_GUC(true, guc_level);

@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 
 #include "bundle.h"
+#include "carrier.h"
 #include "import.h"
 #include "inbound.h"
 #include "judge.h"
@@ -31,6 +32,7 @@
 #include "machine.h"
 #include "moves.h"
 #include "oms.h"
+#include "packages.h"
 #include "payment.h"
 #include "placing.h"
 #include "queue.h"
@@ -79,6 +81,8 @@ static const GuardEntry guards[] = {
 	{"address", guard_address, "u"},
 	{"payment", oms_guard_payment, "iud"},
 	{"payment_transaction", oms_guard_transaction, "i"},
+	{"package", oms_guard_package, "iud"},
+	{"carrier_event", oms_guard_carrier_event, "i"},
 };
 
 /*
@@ -192,6 +196,8 @@ oms_recheck(PG_FUNCTION_ARGS)
 		oms_recheck_location(store, trigger);
 	else if (strcmp(what, "method") == 0)
 		oms_recheck_method(store, trigger);
+	else if (strcmp(what, "package") == 0)
+		oms_recheck_package(store, trigger);
 	else
 		unknown_subject(trigger);
 	return PointerGetDatum(NULL);
@@ -230,6 +236,12 @@ oms_act(PG_FUNCTION_ARGS)
 		oms_act_transactions(store, trigger);
 	else if (strcmp(what, "bundle_item") == 0)
 		oms_act_bundle_items(store, trigger);
+	else if (strcmp(what, "package") == 0)
+		oms_act_packages(store, trigger);
+	else if (strcmp(what, "package_line") == 0)
+		oms_act_package_lines(store, trigger);
+	else if (strcmp(what, "carrier_event") == 0)
+		oms_act_carrier_events(store, trigger);
 	else
 		unknown_subject(trigger);
 	return PointerGetDatum(NULL);

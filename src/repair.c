@@ -57,6 +57,10 @@ static const Mend mends[] = {
 	{"a line's units are what its fulfillments carry", "order_lines", {
 			"canceled", "allocated", "backordered", "short", "shipped", "delivered", "returned"
 	}},
+	{"a fulfillment's packed units are those of its packages", "fulfillment_lines", {"packed"}},
+	{"a package is where its carrier's last event says", "packages", {
+			"status", "shipped_at", "delivered_at", "last_event_at", "last_event_id"
+	}},
 	{"backordered units were sold under the policy that the log says, of their SKU", "order_lines", {"backorder_policy_id"}},
 	{"a policy's backordered units are those of its lines", "backorder_policies", {"backordered"}},
 	{"what is on its way is counted by its movements", "inbound", {"sent", "received", "returned"}},
@@ -96,6 +100,11 @@ static const struct
 	"(SELECT r.number FROM %1$s.orders r WHERE r.id = o.order_id) || ' line ' || o.line_no", "o.order_id"},
 	{"payments", "o.id = c.id", "t.id = o.id", "o.id::text", "o.order_id"},
 	{"fulfillments", "o.id = c.id", "t.id = o.id", "o.number", "o.order_id"},
+	{"fulfillment_lines", "o.id = c.id", "t.id = o.id",
+		"(SELECT f.number FROM %1$s.fulfillments f WHERE f.id = o.fulfillment_id) || ' ' || o.sku",
+	"(SELECT f.order_id FROM %1$s.fulfillments f WHERE f.id = o.fulfillment_id)"},
+	{"packages", "o.id = c.id", "t.id = o.id", "o.id::text",
+	"(SELECT f.order_id FROM %1$s.fulfillments f WHERE f.id = o.fulfillment_id)"},
 	{"backorder_policies", "o.id = c.id", "t.id = o.id", "o.id::text", "NULL::uuid"},
 	{"inbound", "o.id = c.id", "t.id = o.id", "o.id::text", "NULL::uuid"},
 };
@@ -257,7 +266,8 @@ static void
 keep_writers_out(Store *store)
 {
 	static const char *const tables[] = {
-		"fulfillments", "fulfillment_lines", "orders", "order_lines", "order_charges", "order_holds", "payments",
+		"fulfillments", "fulfillment_lines", "packages", "package_lines", "carrier_events", "orders", "order_lines", "order_charges",
+		"order_holds", "payments",
 		"payment_transactions", "inbound", "stock", "stock_movements", "stock_holds", "backorder_policies", "bundle_items",
 		"bundle_components"
 	};
@@ -314,13 +324,14 @@ mend_rows(Store *store, void *argument)
 	int			ncolumns = 0;
 
 	initStringInfo(&query);
-	appendStringInfo(&query, "WITH c AS MATERIALIZED (%s) UPDATE %s.%s t SET revision = t.revision + 1", m->source,
-					 store->quoted_name, table);
+	/* lines of fulfillments count no revisions */
+	appendStringInfo(&query, "WITH c AS MATERIALIZED (%s) UPDATE %s.%s t SET %s", m->source, store->quoted_name, table,
+					 strcmp(table, "fulfillment_lines") == 0 ? "sku = t.sku" : "revision = t.revision + 1");
 	for (; m->mend->columns[ncolumns]; ncolumns++)
 		appendStringInfo(&query, ", %1$s = c.%2$s", m->mend->columns[ncolumns], m->mend->columns[ncolumns]);
 	appendStringInfo(&query, " FROM c JOIN %s.%s o ON %s WHERE %s AND ($1 IS NULL OR %s = ANY ($1)) RETURNING %s, %s",
 					 store->quoted_name, table, kinds[m->kind].same, kinds[m->kind].itself, m->key, m->key,
-					 kinds[m->kind].order_id);
+					 psprintf(kinds[m->kind].order_id, store->quoted_name));
 	for (int i = 0; i < ncolumns; i++)
 		appendStringInfo(&query, ", o.%1$s::text, t.%1$s::text", m->mend->columns[i]);
 

@@ -144,6 +144,27 @@ static const Rule rules[] = {
 		" OR f.shipped_at IS NOT NULL AND f.stock_state NOT IN ('issued', 'released')"
 		" OR f.delivered_at IS NOT NULL AND f.shipped_at IS NULL"
 	" OR f.rerouted AND (f.stock_state <> 'released' OR f.shipped_at IS NOT NULL) OR f.gave_way AND NOT f.rerouted"},
+	{"a fulfillment without units was emptied into others, and has ended",
+		"SELECT f.number FROM @.fulfillments f CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @.fulfillment_lines l"
+		" WHERE l.fulfillment_id = f.id) AS carries, EXISTS (SELECT FROM @.order_events e WHERE e.order_id = f.order_id"
+		" AND e.entity_id = f.id AND e.event = 'emptied') AS emptied, EXISTS (SELECT FROM @.order_events e"
+		" WHERE e.order_id = f.order_id AND e.entity_id = f.id AND e.event = 'imported') AS imported) v"
+	" WHERE v.carries = v.emptied AND NOT (v.imported AND NOT v.emptied) OR v.emptied AND (f.stock_state <> 'released' OR f.rerouted)"},
+	{"a fulfillment's packed units are those of its packages",
+		"SELECT f.number, l.sku, l.id, coalesce(p.packed, 0) AS packed FROM @.fulfillment_lines l"
+		" JOIN @.fulfillments f ON f.id = l.fulfillment_id FULL JOIN (SELECT p.fulfillment_id, pl.order_line_id, sum(pl.quantity) AS packed"
+		" FROM @.packages p JOIN @.package_lines pl ON pl.package_id = p.id WHERE p.voided_at IS NULL"
+		" GROUP BY p.fulfillment_id, pl.order_line_id) p ON p.fulfillment_id = l.fulfillment_id AND p.order_line_id = l.order_line_id"
+	" WHERE l.packed IS DISTINCT FROM coalesce(p.packed, 0) OR l.packed > l.quantity"},
+	{"a package is where its carrier's last event says",
+		"SELECT p.carrier, p.tracking_number, p.id, v.* FROM @.packages p LEFT JOIN LATERAL (SELECT e.code, e.at, e.id"
+		" FROM @.carrier_events e WHERE e.package_id = p.id ORDER BY e.at DESC, e.id DESC LIMIT 1) last ON true"
+		" LEFT JOIN (SELECT e.package_id, min(e.at) AS shipped_at, min(e.at) FILTER (WHERE e.code = 'delivered') AS delivered_at"
+		" FROM @.carrier_events e GROUP BY e.package_id) t ON t.package_id = p.id"
+		" CROSS JOIN LATERAL (SELECT coalesce(last.code, 'packed') AS status, t.shipped_at, t.delivered_at,"
+		" last.at AS last_event_at, last.id AS last_event_id) v"
+		" WHERE (p.status, p.shipped_at, p.delivered_at, p.last_event_at, p.last_event_id) IS DISTINCT FROM"
+	" (v.status, v.shipped_at, v.delivered_at, v.last_event_at, v.last_event_id)"},
 	{"an order's units are the sum of its lines",
 		"SELECT o.number, o.id, v.* FROM @.orders o LEFT JOIN (SELECT order_id, sum(quantity) AS units, sum(canceled) AS canceled,"
 		" sum(allocated) AS allocated, sum(backordered) AS backordered, sum(short) AS short, sum(shipped) AS shipped,"
@@ -372,6 +393,12 @@ static const Rule rules[] = {
 		" UNION ALL SELECT 'order_charges', c.id FROM @.order_charges c WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = c.order_id)"
 		" UNION ALL SELECT 'order_holds', h.id FROM @.order_holds h WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = h.order_id)"
 		" UNION ALL SELECT 'fulfillments', f.id FROM @.fulfillments f WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = f.order_id)"
+		" UNION ALL SELECT 'packages', p.id FROM @.packages p WHERE NOT EXISTS (SELECT FROM @.fulfillments f WHERE f.id = p.fulfillment_id)"
+		" UNION ALL SELECT 'package_lines', l.package_id FROM @.package_lines l WHERE NOT EXISTS (SELECT FROM @.packages p"
+		" JOIN @.fulfillments f ON f.id = p.fulfillment_id JOIN @.order_lines ol ON ol.order_id = f.order_id"
+		" WHERE p.id = l.package_id AND ol.id = l.order_line_id)"
+		" UNION ALL SELECT 'carrier_events', e.package_id FROM @.carrier_events e"
+		" WHERE NOT EXISTS (SELECT FROM @.packages p WHERE p.id = e.package_id)"
 		" UNION ALL SELECT 'payments', p.id FROM @.payments p WHERE NOT EXISTS (SELECT FROM @.orders o WHERE o.id = p.order_id)"
 		" UNION ALL SELECT 'payment_transactions', t.payment_id FROM @.payment_transactions t"
 		" WHERE NOT EXISTS (SELECT FROM @.payments p WHERE p.id = t.payment_id)"
@@ -388,7 +415,7 @@ static const Rule rules[] = {
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
 		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'stock_holds', 'channel_stock_rules', 'zones', 'shipping_rates', 'sourcing_rules', 'sourcing_policies', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
-	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
+	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'packages', 'package_lines', 'carrier_events', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
 };
 
 /*

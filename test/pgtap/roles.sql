@@ -31,6 +31,9 @@ INSERT INTO shop.order_charges (order_id, kind, amount) SELECT id, 'fee', 1 FROM
 INSERT INTO shop.order_holds (order_id, kind) SELECT id, 'manual' FROM shop.orders WHERE number = 'S-1001';
 SELECT FROM shop.hold_stock('cart 1', '[{"sku": "mug", "quantity": 2}]');
 INSERT INTO shop.payments (order_id, method, amount) SELECT id, 'card', 5 FROM shop.orders WHERE number = 'S-1000';
+INSERT INTO shop.packages (fulfillment_id) SELECT id FROM shop.fulfillments, generate_series(1, 2);
+INSERT INTO shop.package_lines SELECT p.id, l.order_line_id, 1 FROM (SELECT * FROM shop.packages ORDER BY id LIMIT 1) p JOIN shop.fulfillment_lines l ON l.fulfillment_id = p.fulfillment_id;
+INSERT INTO shop.carrier_events (package_id, carrier, code, at) SELECT id, 'dhl', 'in_transit', now() FROM shop.packages ORDER BY id DESC LIMIT 1;
 INSERT INTO shop.payment_transactions (payment_id, kind, outcome, amount) SELECT id, 'authorize', 'succeeded', 5 FROM shop.payments;
 RESET ROLE;
 
@@ -99,6 +102,23 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('fulfillment_lines: UPDATE', $$UPDATE shop.fulfillment_lines SET quantity = 1$$, '42501 42501 42501 42501 OM005'),
 ('fulfillment_lines: DELETE', $$DELETE FROM shop.fulfillment_lines$$, '42501 42501 42501 42501 OM006'),
 ('fulfillment_lines: TRUNCATE', $$TRUNCATE shop.fulfillment_lines$$, '42501 42501 42501 42501 OM006'),
+('packages: SELECT', $$SELECT status FROM shop.packages$$, '42501 ok ok ok ok'),
+('packages: INSERT', $$INSERT INTO shop.packages (fulfillment_id, carrier, tracking_number) SELECT id, 'dhl', '1' FROM shop.fulfillments LIMIT 1$$, '42501 42501 ok ok ok'),
+('packages: INSERT of an engine column', $$INSERT INTO shop.packages (fulfillment_id, status) SELECT id, 'lost' FROM shop.fulfillments$$, '42501 42501 42501 42501 OM005'),
+('packages: UPDATE of people''s columns', $$UPDATE shop.packages SET carrier = 'ups', weight_grams = 5, voided_at = now() WHERE status = 'packed'$$, '42501 42501 ok ok ok'),
+('packages: UPDATE of engine columns', $$UPDATE shop.packages SET status = 'delivered'$$, '42501 42501 42501 42501 OM005'),
+('packages: DELETE', $$DELETE FROM shop.packages$$, '42501 42501 42501 42501 OM006'),
+('packages: TRUNCATE', $$TRUNCATE shop.packages CASCADE$$, '42501 42501 42501 42501 OM006'),
+('package_lines: SELECT', $$SELECT quantity FROM shop.package_lines$$, '42501 ok ok ok ok'),
+('package_lines: INSERT', $$INSERT INTO shop.package_lines SELECT p.id, l.order_line_id, 1 FROM shop.packages p JOIN shop.fulfillment_lines l ON l.fulfillment_id = p.fulfillment_id WHERE p.status = 'packed' AND NOT EXISTS (SELECT FROM shop.package_lines x WHERE x.package_id = p.id)$$, '42501 42501 ok ok ok'),
+('package_lines: UPDATE', $$UPDATE shop.package_lines SET quantity = 1$$, '42501 42501 42501 42501 OM005'),
+('package_lines: DELETE', $$DELETE FROM shop.package_lines$$, '42501 42501 42501 42501 OM005'),
+('package_lines: TRUNCATE', $$TRUNCATE shop.package_lines$$, '42501 42501 42501 42501 OM005'),
+('carrier_events: SELECT', $$SELECT code FROM shop.carrier_events$$, '42501 ok ok ok ok'),
+('carrier_events: INSERT', $$INSERT INTO shop.carrier_events (package_id, carrier, code, at) SELECT id, 'dhl', 'in_transit', now() FROM shop.packages$$, '42501 42501 ok ok ok'),
+('carrier_events: UPDATE', $$UPDATE shop.carrier_events SET code = 'lost'$$, '42501 42501 42501 42501 OM005'),
+('carrier_events: DELETE', $$DELETE FROM shop.carrier_events$$, '42501 42501 42501 42501 OM005'),
+('carrier_events: TRUNCATE', $$TRUNCATE shop.carrier_events$$, '42501 42501 42501 42501 OM005'),
 ('payments: SELECT', $$SELECT status, captured FROM shop.payments$$, '42501 ok ok ok ok'),
 ('payments: INSERT', $$INSERT INTO shop.payments (order_id, method, amount) SELECT id, 'card', 5 FROM shop.orders$$, '42501 42501 ok ok ok'),
 ('payments: INSERT of an engine column', $$INSERT INTO shop.payments (order_id, method, amount, captured) SELECT id, 'card', 5, 5 FROM shop.orders$$, '42501 42501 42501 42501 OM005'),
@@ -264,6 +284,9 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('oms.release_hold', $$SELECT oms.release_hold('shop', 'cart 1')$$, '42501 42501 ok ok ok'),
 ('oms.cancel_lines', $$SELECT oms.cancel_lines('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT order_id AS id FROM shop_ids) o$$, '42501 42501 ok ok ok'),
 ('oms.split_fulfillment', $$SELECT oms.split_fulfillment('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT fulfillment_id AS id FROM shop_ids) f$$, '42501 42501 ok ok ok'),
+('oms.merge_fulfillments', $$SELECT oms.merge_fulfillments('shop', ARRAY[fulfillment_id, oms.split_fulfillment('shop', fulfillment_id, '[{"line": 1, "quantity": 1}]')]) FROM shop_ids$$, '42501 42501 ok ok ok'),
+('oms.short_pick', $$SELECT oms.short_pick('shop', fulfillment_id, '[{"line": 1, "quantity": 1}]', 'not_found') FROM shop_ids$$, '42501 42501 ok ok ok'),
+('oms.record_carrier_events', $$SELECT oms.record_carrier_events('shop', '{"carrier": "dhl", "events": []}')$$, '42501 42501 ok ok ok'),
 ('oms.replace_workflow', $$SELECT oms.replace_workflow('shop', 'counter', definition || 'open -> void do release; final void', '{"rejected": "void"}') FROM shop.workflows WHERE name = 'counter'$$, '42501 42501 42501 ok ok'),
 ('oms.next_moves', $$SELECT FROM oms.next_moves('shop', 'order', (SELECT order_id FROM shop_ids LIMIT 1))$$, '42501 ok ok ok ok'),
 ('oms.receive_inbound', $$SELECT oms.receive_inbound('shop', (SELECT id FROM shop.inbound LIMIT 1), 2)$$, '42501 42501 42501 ok ok'),
@@ -316,8 +339,8 @@ SELECT is((SELECT string_agg(concat_ws(' ', who, c.relname, privilege), ', ') FR
 	unnest(ARRAY['INSERT', 'UPDATE']) AS privilege WHERE relnamespace = 'shop'::regnamespace AND relkind = 'r' AND has_column_privilege(who, c.oid, attnum, privilege)), NULL, 'nobody is granted revision');
 SELECT is((SELECT string_agg(concat_ws(' ', who, c.oid::regclass, privilege), ', ') FROM pg_class c, unnest(ARRAY['t_reader', 't_clerk', 't_manager']) AS who, unnest(ARRAY['TRUNCATE', 'TRIGGER', 'REFERENCES', 'SELECT WITH GRANT OPTION']) AS privilege
 	WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'v') AND has_table_privilege(who, c.oid, privilege)), NULL, 'nor TRUNCATE, TRIGGER, REFERENCES or the right to grant');
-SELECT is((SELECT string_agg(concat_ws(' ', who, c.relname), ', ') FROM pg_class c, unnest(ARRAY['t_reader', 't_clerk', 't_manager']) AS who WHERE relnamespace = 'shop'::regnamespace AND relkind = 'S' AND has_sequence_privilege(who, c.oid, 'USAGE, UPDATE')),
-	't_clerk payment_transactions_id_seq, t_manager payment_transactions_id_seq, t_manager stock_movements_id_seq', 'two sequences, for who inserts transactions and movements');
+SELECT is((SELECT string_agg(concat_ws(' ', who, c.relname), ', ' ORDER BY who, c.relname) FROM pg_class c, unnest(ARRAY['t_reader', 't_clerk', 't_manager']) AS who WHERE relnamespace = 'shop'::regnamespace AND relkind = 'S' AND has_sequence_privilege(who, c.oid, 'USAGE, UPDATE')),
+	't_clerk carrier_events_id_seq, t_clerk payment_transactions_id_seq, t_manager carrier_events_id_seq, t_manager payment_transactions_id_seq, t_manager stock_movements_id_seq', 'three sequences, for who inserts carrier events, transactions and movements');
 SELECT is((SELECT string_agg(who, ' ') FROM unnest(ARRAY['t_nobody', 't_reader', 't_clerk', 't_manager']) AS who WHERE has_schema_privilege(who, 'shop', 'CREATE')), NULL, 'CREATE is the owner''s alone');
 
 -- ---- what it refuses, and once more

@@ -128,7 +128,7 @@ INSERT INTO ways (what, setup, statement, outcomes) VALUES
 ('DELETE of the log', '', $$DELETE FROM shop.order_events$$, '42501 42501 OM005'),
 ('DELETE of stock', '', $$DELETE FROM shop.stock$$, '42501 42501 OM005'),
 ('DELETE of a draft', '', $$DELETE FROM shop.orders WHERE number = 'S-1001'$$, '42501 42501 ok'),
-('TRUNCATE of all', '', $$TRUNCATE shop.orders, shop.order_lines, shop.order_charges, shop.order_holds, shop.fulfillments, shop.fulfillment_lines, shop.payments, shop.payment_transactions$$, '42501 42501 OM006'),
+('TRUNCATE of all', '', $$TRUNCATE shop.orders, shop.order_lines, shop.order_charges, shop.order_holds, shop.fulfillments, shop.fulfillment_lines, shop.packages, shop.package_lines, shop.carrier_events, shop.payments, shop.payment_transactions$$, '42501 42501 OM006'),
 ('TRUNCATE CASCADE from a customer', '', $$TRUNCATE shop.customers CASCADE$$, '42501 42501 OM006'),
 ('TRUNCATE CASCADE from a SKU', '', $$TRUNCATE shop.skus RESTART IDENTITY CASCADE$$, '42501 42501 OM005'),
 ('a CTE that moves a row twice', '', $$WITH a AS (UPDATE shop.orders SET status = 'placed' WHERE number = 'S-1001' RETURNING id), b AS (UPDATE shop.orders SET status = 'canceled' WHERE number = 'S-1001' RETURNING id) SELECT * FROM a, b$$, 'ok ok ok'),

@@ -1,0 +1,29 @@
+/*
+ * carrier.h
+ *	  What carriers tell of packages, and who follows.
+ */
+#ifndef OMS_CARRIER_H
+#define OMS_CARRIER_H
+
+#include "commands/trigger.h"
+#include "lib/stringinfo.h"
+
+#include "rows.h"
+#include "store.h"
+
+/* What came of following packages. */
+typedef struct Following
+{
+	int64		moved;			/* fulfillments */
+	int64		nunmoved;
+	StringInfoData unmoved;		/* those that could not, as JSON objects */
+	const char *first;			/* number of the first of them */
+	const char *why;
+} Following;
+
+extern HeapTuple oms_guard_carrier_event(Store *store, TriggerData *trigger);
+extern void oms_act_carrier_events(Store *store, TriggerData *trigger);
+extern Following *oms_report_following(Following *following);
+extern void oms_follow_packages(Store *store, const Array *package_ids, Following *following);
+
+#endif							/* OMS_CARRIER_H */

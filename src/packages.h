@@ -1,0 +1,17 @@
+/*
+ * packages.h
+ *	  The parcels that fulfillments leave in.
+ */
+#ifndef OMS_PACKAGES_H
+#define OMS_PACKAGES_H
+
+#include "commands/trigger.h"
+
+#include "store.h"
+
+extern HeapTuple oms_guard_package(Store *store, TriggerData *trigger);
+extern void oms_recheck_package(Store *store, TriggerData *trigger);
+extern void oms_act_packages(Store *store, TriggerData *trigger);
+extern void oms_act_package_lines(Store *store, TriggerData *trigger);
+
+#endif							/* OMS_PACKAGES_H */
