@@ -251,7 +251,7 @@ oms_limit_kits(Store *store, Sourcing *sourcing)
 
 		if (count == 0)
 			return;
-		oms_walk_plan(store, sourcing, false);
+		oms_plan_sourcing(store, sourcing, false);
 		again = false;
 		for (int i = 0; i < count; i++)
 		{
