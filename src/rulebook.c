@@ -150,9 +150,8 @@ oms_zone_of(const RuleBook *book, const char *country, const char *region, const
 
 	if (book->zones.nsets == 0)
 		return NULL;
-	if (country && strlen(country) == 2)
-		for (int i = 0; i < 2; i++)
-			capitals[i] = pg_ascii_toupper((unsigned char) country[i]);
+	for (int i = 0; country && strlen(country) == 2 && i < 2; i++)
+		capitals[i] = pg_ascii_toupper((unsigned char) country[i]);
 	things[ZONE_COUNTRY] = number_of(book, capitals);
 	things[ZONE_REGION] = number_of(book, region);
 	for (int length = plain_postal_code(postal_code, plain); length >= 0 && zone < 0; length--)
@@ -256,15 +255,6 @@ oms_terms(const RuleBook *book, const SourceLocation *location, const Target *ta
 }
 
 /*
- * compare_texts orders them by bytes.
- */
-static int
-compare_texts(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/*
  * offers tells whether a location sends by a method; where none is named, it
  * does.
  */
@@ -272,7 +262,7 @@ static bool
 offers(const SourceLocation *location, const char *method)
 {
 	return location->nmethods < 0 || !method ||
-		bsearch(&method, location->methods, location->nmethods, sizeof(char *), compare_texts) != NULL;
+		bsearch(&method, location->methods, location->nmethods, sizeof(char *), oms_compare_texts) != NULL;
 }
 
 /*
@@ -371,9 +361,7 @@ oms_judge_source(const RuleBook *book, const SourceLocation *location, const Tar
 	int			few[USUAL_TAGS];
 	int		   *numbers = ntags > USUAL_TAGS ? palloc_extended(ntags * sizeof(int), MCXT_ALLOC_HUGE) : few;
 
-	*verdict = (Verdict) {
-		0
-	};
+	memset(verdict, 0, sizeof(Verdict));
 	if (!offers(location, target->method))
 	{
 		verdict->denied = true;

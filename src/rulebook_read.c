@@ -142,10 +142,10 @@ add_zones(Store *store, RuleBook *book)
 }
 
 /*
- * compare_texts orders them by bytes.
+ * oms_compare_texts orders them by bytes, for qsort and bsearch.
  */
-static int
-compare_texts(const void *a, const void *b)
+int
+oms_compare_texts(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
@@ -174,7 +174,7 @@ read_methods(RuleBook *book, SourceLocation *location, uint64 row, int column)
 		if (!nulls[i])
 			methods[location->nmethods++] = find_code(book, TextDatumGetCString(values[i]))->text;
 	}
-	qsort(methods, location->nmethods, sizeof(char *), compare_texts);
+	qsort(methods, location->nmethods, sizeof(char *), oms_compare_texts);
 	location->methods = methods;
 }
 
