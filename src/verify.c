@@ -180,13 +180,13 @@ static const Rule rules[] = {
 		"SELECT o.number, l.line_no, l.id, v.* FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id"
 		" LEFT JOIN (SELECT DISTINCT ON (e.entity_id) e.entity_id, e.detail ->> 'policy' AS policy FROM @.order_events e"
 		" WHERE e.event = 'shorted' AND e.detail ? 'policy' ORDER BY e.entity_id, e.id DESC) e ON e.entity_id = l.id"
-		" LEFT JOIN @.backorder_policies p ON p.id::text = e.policy AND p.sku = l.sku"
-		" CROSS JOIN LATERAL (SELECT CASE WHEN e.entity_id IS NOT NULL THEN coalesce(p.id, l.backorder_policy_id)"
+		" LEFT JOIN @.backorder_policies p ON p.id::text = e.policy AND p.sku = l.sku JOIN @.skus s ON s.code = l.sku"
+		" CROSS JOIN LATERAL (SELECT CASE WHEN e.entity_id IS NOT NULL THEN coalesce(p.id,"
+		" CASE WHEN s.kind <> 'warranty' THEN l.backorder_policy_id END)"
 		" WHEN EXISTS (SELECT FROM @.order_events i WHERE i.order_id = o.id AND i.entity_id = o.id AND i.event = 'imported')"
 		" THEN l.backorder_policy_id END AS backorder_policy_id) v"
-		" WHERE l.backorder_policy_id IS DISTINCT FROM v.backorder_policy_id OR l.backordered > 0"
-		" AND NOT EXISTS (SELECT FROM @.backorder_policies f WHERE f.id = l.backorder_policy_id AND f.sku = l.sku)"
-	" AND NOT EXISTS (SELECT FROM @.skus s WHERE s.code = l.sku AND s.kind = 'warranty')"},
+		" WHERE l.backorder_policy_id IS DISTINCT FROM v.backorder_policy_id OR l.backordered > 0 AND s.kind <> 'warranty'"
+	" AND NOT EXISTS (SELECT FROM @.backorder_policies f WHERE f.id = l.backorder_policy_id AND f.sku = l.sku)"},
 	{"a policy's backordered units are those of its lines",
 		"SELECT p.sku, v.* FROM @.backorder_policies p FULL JOIN (SELECT backorder_policy_id,"
 		" sum(backordered) AS backordered FROM @.order_lines WHERE backordered > 0 AND backorder_policy_id IS NOT NULL"
