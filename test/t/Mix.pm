@@ -213,6 +213,14 @@ sub moved
 	return { sql => "$sql RETURNING id", learn => sub { return map { ("moved $_->[0] $status" => 1) } @{ $_[0] } } };
 }
 
+# line_of($order): one more
+sub line_of
+{
+	my ($order) = @_;
+	return 'INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) SELECT id, '
+	  . "10 + @{[ int rand 1_000_000 ]}, '@{[ pick(@skus) ]}', 1, 3 FROM shop.orders WHERE id = $order";
+}
+
 # split_of($fulfillment): a unit of its first line leaves it
 sub split_of
 {
@@ -232,6 +240,14 @@ sub end_of_hold
 	my %basket = (%$basket, rand() < 0.3 ? (pick(@skus) => 1 + int rand 4) : ());
 	return $self->again(
 		place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('hold', 'refuse') . '"', qq("stock_hold": "$ref")));
+}
+
+# on_credit($customer): an order of one who pays later
+sub on_credit
+{
+	my ($self, $customer) = @_;
+	my %basket = basket();
+	return $self->again(place => $self->place($self->ref_of('o'), \%basket, '"channel": "paid"', qq("customer": "acme$customer"), '"if_short": "hold"'));
 }
 
 # sold_out(): an order of what is to be backordered
@@ -320,21 +336,27 @@ sub movements
 			};
 		}
 	},
-	line => {
-		weight => 2,
-		make => sub {
-			return 'INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) SELECT id, '
-			  . "10 + @{[ int rand 1_000_000 ]}, '@{[ pick(@skus) ]}', 1, 3 FROM shop.orders WHERE id = "
-			  . some('orders', "status = 'draft' AND external_ref IS NULL");
-		}
-	},
+	line => { weight => 2, make => sub { return line_of(some('orders', "status = 'draft' AND external_ref IS NULL")) } },
 	draft => {
 		weight => 2,
 		make => sub {
-			return "WITH o AS (INSERT INTO shop.orders (channel, currency, if_short) VALUES ('market', 'EUR', 'hold') RETURNING id)"
-			  . ' INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price)'
-			  . " SELECT o.id, n, CASE n WHEN 4 THEN '@{[ pick('KIT', 'BOX', 'LATE') ]}' ELSE 'S' || (n * 7 + @{[ int rand 10 ]}) % 10 END, n, 5"
-			  . " FROM o, generate_series(1, @{[ pick(3, 3, 4) ]}) n";
+			my ($self) = @_;
+			my $deed = {
+				sql => "WITH o AS (INSERT INTO shop.orders (channel, currency, if_short) VALUES ('market', 'EUR', 'hold') RETURNING id)"
+				  . ' INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price)'
+				  . " SELECT o.id, n, CASE n WHEN 4 THEN '@{[ pick('KIT', 'BOX', 'LATE') ]}' ELSE 'S' || (n * 7 + @{[ int rand 10 ]}) % 10 END, n, 5"
+				  . " FROM o, generate_series(1, @{[ pick(3, 3, 4) ]}) n RETURNING order_id"
+			};
+			# once it is there, one session places it and another adds a line
+			$deed->{learn} = sub {
+				my ($rows) = @_;
+				push @{ $self->{next} },
+				  deed('place_drafts', { sql => "UPDATE shop.orders SET status = 'placed' WHERE id = '$rows->[0][0]' AND status = 'draft'", lingers => 1 }),
+				  deed('line', line_of("'$rows->[0][0]'"));
+				return ();
+			  }
+			  if rand() < 0.3;
+			return $deed;
 		}
 	},
 	place_drafts => {
@@ -387,7 +409,7 @@ sub movements
 			unshift @meeting, "SELECT id FROM shop.fulfillments WHERE id = (SELECT id FROM shop.fulfillments WHERE order_id = $order LIMIT 1) FOR UPDATE" if @kinds == 1;
 			$deed->{learn} = sub {
 				my @facts = $learn->(@_);
-				push @{ $self->{next} }, map { deed('release_hold', $_) } @meeting;
+				push @{ $self->{next} }, map { deed('release_hold', { sql => $_, lingers => $_ eq $meeting[0] && rand() < 0.5 }) } @meeting;
 				return @facts;
 			};
 			return $deed;
@@ -605,9 +627,11 @@ sub movements
 		weight => 3,
 		make => sub {
 			my ($self) = @_;
-			my %basket = basket();
-			my @fields = ('"channel": "paid"', '"customer": "acme' . (1 + int rand 3) . '"', '"if_short": "hold"');
-			return $self->again(place => $self->place($self->ref_of('o'), \%basket, @fields));
+			my $customer = 1 + int rand 3;
+			# another order of the customer comes in meanwhile
+			my $lingers = rand() < 0.3;
+			push @{ $self->{next} }, deed('credit', $self->on_credit($customer)) if $lingers;
+			return { %{ $self->on_credit($customer) }, lingers => $lingers };
 		}
 	},
 	settle => {
@@ -652,7 +676,9 @@ sub movements
 			my $deed = { sql => "SELECT oms.hold_stock('shop', '$ref', '[$items]', '@{[ pick('0.2 s', '0.6 s', '2 s', '1 hour') ]}')" };
 			# once it is there, two sessions end it at the same time
 			$deed->{learn} = sub {
-				push @{ $self->{next} }, map { deed('stock_hold_ends', $self->end_of_hold($ref, \%basket)) } 1 .. 2;
+				my @ends = map { deed('stock_hold_ends', $self->end_of_hold($ref, \%basket)) } 1 .. 2;
+				$ends[0]{lingers} = rand() < 0.5;
+				push @{ $self->{next} }, @ends;
 				return ();
 			  }
 			  if rand() < 0.5;
@@ -789,7 +815,8 @@ sub movements
 		make => sub { return "SELECT * FROM oms.availability('shop', ARRAY['@{[ join q(', '), @skus, 'KIT', 'BOX', 'LATE' ]}'], @{[ pick('NULL', q('web')) ]})" }
 	});
 
-# learn_shipping($admin): how workflow ship reads, and with a state more
+# learn_shipping($admin): how workflow ship reads, and with a state more, which it has
+# from now on
 sub learn_shipping
 {
 	my ($admin) = @_;
@@ -797,6 +824,8 @@ sub learn_shipping
 	my $with = $without =~ s/released -> picking -> packed;/released -> picking -> packed; released -> checked -> picking; checked -> shipped when order_unheld do issue; checked -> canceled do release; checked -> rejected do reroute;/r;
 	die "workflow ship is not as expected" if $with eq $without;
 	@shippings = ($without, $with);
+	# so that what sessions learn first is what is taken away
+	$admin->run("UPDATE shop.workflows SET definition = \$\$$with\$\$ WHERE name = 'ship'");
 	return;
 }
 
