@@ -288,6 +288,15 @@ sub transaction
 		});
 }
 
+# any_transaction($payment): of any kind
+sub any_transaction
+{
+	my ($self, $payment) = @_;
+	return $self->transaction($payment, ++$self->{last},
+		pick(qw(authorize authorize capture capture sale void refund refund chargeback chargeback_reversal)),
+		pick(qw(succeeded succeeded succeeded requested failed)));
+}
+
 # movement row(s): their text and what must be there
 sub movements
 {
@@ -492,11 +501,13 @@ sub movements
 		weight => 1,
 		make => sub {
 			my $on_its_way = "status IN ('released', 'picking', 'packed')";
-			my $ship = "UPDATE shop.fulfillments SET status = 'shipped' WHERE";
-			my $cancel = "UPDATE shop.orders SET status = 'canceled' WHERE id";
-			return "WITH o AS ($cancel = " . some('orders', "status = 'confirmed'") . " RETURNING id) $ship order_id IN (SELECT id FROM o) AND $on_its_way"
-			  if rand() < 0.5;
-			return "WITH f AS ($ship id = " . some('fulfillments', $on_its_way) . " RETURNING order_id) $cancel IN (SELECT order_id FROM f)";
+			my $ship = "UPDATE shop.fulfillments SET status = 'shipped' WHERE id";
+			my $cancel = "UPDATE shop.orders SET status = 'canceled' WHERE id IN (SELECT order_id FROM f)";
+			return "WITH f AS ($ship = " . some('fulfillments', $on_its_way) . " RETURNING order_id) $cancel" if rand() < 0.5;
+			# the order's part is first to be acted on, though its row is locked last
+			return "WITH f AS (SELECT id, order_id FROM shop.fulfillments WHERE order_id = " . some('orders', "status = 'confirmed'")
+			  . " AND $on_its_way ORDER BY id FOR NO KEY UPDATE), o AS ($cancel RETURNING id)"
+			  . " $ship IN (SELECT id FROM f) AND order_id IN (SELECT id FROM o)";
 		}
 	},
 	cancel_parcel => {
@@ -606,10 +617,11 @@ sub movements
 			my ($self) = @_;
 			my @payments = @{ $self->{payments} } or return $verbs{pay}{make}->($self);
 			splice @payments, 0, @payments - 10 if @payments > 10;
-			my $number = ++$self->{last};
-			return $self->transaction($payments[ $number % @payments ], $number,
-				pick(qw(authorize authorize capture capture sale void refund refund chargeback chargeback_reversal)),
-				pick(qw(succeeded succeeded succeeded requested failed)));
+			my $payment = pick(@payments);
+			# another of the same payment comes in meanwhile
+			my $lingers = rand() < 0.3;
+			push @{ $self->{next} }, deed('transaction', $self->any_transaction($payment)) if $lingers;
+			return { %{ $self->any_transaction($payment) }, lingers => $lingers };
 		}
 	},
 	transaction_again => { weight => 1.5, make => sub { return $_[0]->repeat('transaction') // $verbs{pay}{make}->(@_) } },
