@@ -123,6 +123,7 @@ OBJS = $(patsubst %,src/%.o, \
 	fulfillment \
 	merge \
 	short_pick \
+	change_delivery \
 	packages \
 	carrier \
 	carrier_feed \

@@ -38,6 +38,13 @@ LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_short_pick';
 COMMENT ON FUNCTION oms.short_pick(text, uuid, jsonb, text) IS 'The picker has not found some units of a fulfillment: they are divided off and rejected by its own move that does reroute, sourced at another location, else short; what was found stays as it is. lines is an array of {"line": line_no, "quantity": units}; reason a code of table reasons, whose stock_effect says what becomes of the units in stock. Returns the fulfillment that was rejected, the whole where nothing was found, how many units it had, how many were allocated elsewhere, how many are short. Needs UPDATE on fulfillments. Errors: OM012 a fault in lines, an unknown reason; OM002 units that have left or were released, or no such move leaves its status';
 
+CREATE FUNCTION oms.change_delivery(store text, order_id uuid, lines jsonb DEFAULT NULL, method text DEFAULT NULL,
+	ship_to jsonb DEFAULT NULL, pickup_location text DEFAULT NULL, reason text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'oms_change_delivery';
+COMMENT ON FUNCTION oms.change_delivery(text, uuid, jsonb, text, jsonb, text, text) IS 'Has units of a placed order that have not left go by another method, to another address or to another place of pickup, and returns how many. lines is an array of {"line": line_no, "quantity": units}, NULL means all; ship_to an address as in an order''s document, or the id of one; what is not given stays, but that another method without a pickup_location has none. Units that have stock are sourced anew, perhaps where they were, and are nobody else''s in between; lines whose units all go the new way say so from then on. Needs UPDATE on orders, and INSERT on addresses for a new one. Errors: OM012 a fault in an argument; OM002 nothing is left to go, or what a fulfillment cannot release; OM003, OM009 the new way has no stock or location; 40001 a fulfillment another session is changing';
+
 CREATE FUNCTION oms.next_moves(store text, entity text, id uuid, OUT to_state text, OUT allowed boolean, OUT why_not text)
 RETURNS SETOF record
 LANGUAGE C VOLATILE

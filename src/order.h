@@ -115,6 +115,7 @@ typedef struct OrderBefore
 
 /* order_document.c */
 extern OrderDocument *oms_parse_order(Jsonb *document);
+extern OrderDocument *oms_parse_ship_to(Jsonb *address);
 
 /* codes.c */
 extern OrderFrame *oms_look_up_codes(Store *store, const OrderDocument *doc);
@@ -123,6 +124,7 @@ extern OrderFrame *oms_look_up_codes(Store *store, const OrderDocument *doc);
 extern void oms_write_before(Store *store, const OrderDocument *doc, OrderBefore *before);
 extern bool oms_write_row(Store *store, const OrderDocument *doc, const OrderFrame *frame, const pg_uuid_t *id,
 						  const OrderBefore *before);
+extern pg_uuid_t *oms_write_addresses(Store *store, const OrderDocument *doc);
 extern void oms_forget_addresses(Store *store, const pg_uuid_t *ids, int count);
 extern void oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, const pg_uuid_t *ids,
 							const pg_uuid_t *addresses);

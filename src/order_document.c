@@ -398,3 +398,17 @@ parse_address(OrderDocument *doc, const FieldValue *value, const char *path)
 	}
 	return doc->naddresses++;
 }
+
+/*
+ * oms_parse_ship_to parses an address that stands by itself.
+ */
+OrderDocument *
+oms_parse_ship_to(Jsonb *address)
+{
+	OrderDocument *doc = palloc0(sizeof(OrderDocument));
+	FieldValue	value = {.is_set = true, .container = oms_document_root(address, "ship_to", false)};
+
+	doc->addresses = palloc(sizeof(AddressValues));
+	doc->ship_to = parse_address(doc, &value, "ship_to");
+	return doc;
+}

@@ -170,10 +170,10 @@ write_customer(Store *store, const OrderDocument *doc, pg_uuid_t *id)
 }
 
 /*
- * write_addresses inserts the document's addresses and returns their ids.
+ * oms_write_addresses inserts the document's addresses and returns their ids.
  */
-static pg_uuid_t *
-write_addresses(Store *store, const OrderDocument *doc)
+pg_uuid_t *
+oms_write_addresses(Store *store, const OrderDocument *doc)
 {
 	pg_uuid_t  *ids = palloc(Max(1, doc->naddresses) * sizeof(pg_uuid_t));
 	Array	   *arrays[ADDRESS_FIELDS + 1];
@@ -249,7 +249,7 @@ oms_write_before(Store *store, const OrderDocument *doc, OrderBefore *before)
 {
 	before->has_customer = write_customer(store, doc, &before->customer);
 	before->has_source = find_source_order(store, doc, &before->source);
-	before->addresses = write_addresses(store, doc);
+	before->addresses = oms_write_addresses(store, doc);
 }
 
 /*

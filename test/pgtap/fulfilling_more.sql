@@ -1,4 +1,4 @@
--- Fulfillments merged and picked short: stock, units and the
+-- Fulfillments merged, picked short, and sent another way: stock, units and the
 -- log after each, and what is refused.
 BEGIN;
 SET client_min_messages = warning;
@@ -107,6 +107,68 @@ SELECT pg_temp.place(3, 5, '{"lines": [{"sku": "hat30", "quantity": 2, "unit_pri
 SELECT matches(pg_temp.fault(format('SELECT * FROM oms.short_pick(%L, %L, %L)', 'shop', pg_temp.f(:'o'), pg_temp.units(1))), '^OM002 fulfillment ".*" cannot be picked short in "released"$', 'a workflow that rejects nothing has its say');
 SELECT pg_temp.sound('rejected');
 
+-- ---- another way
+
+SELECT pg_temp.place(5, 5) AS o \gset
+SELECT is(oms.change_delivery('shop', :'o', ship_to => '{"city": "Lier"}'), 5::bigint, 'the order goes elsewhere');
+SELECT is(pg_temp.look(:'o'), '1 canceled a; 2 released a Lier 3+2; a 5/0/3, b 5/0/0', 'from the same location, which has not refused it');
+SELECT is((SELECT string_agg(DISTINCT city, ', ') FROM shop.addresses a JOIN (SELECT ship_to_id FROM shop.orders WHERE id = :'o' UNION ALL SELECT ship_to_id FROM shop.order_lines WHERE order_id = :'o') x ON x.ship_to_id = a.id), 'Lier', 'the order and its lines say so');
+SELECT is((SELECT bool_or(rerouted) FROM shop.fulfillments WHERE order_id = :'o'), false, 'nothing was rerouted');
+SELECT is(oms.change_delivery('shop', :'o', pg_temp.units(2), method => 'pickup', pickup_location => 'b'), 2::bigint, 'two hats are collected');
+SELECT is(pg_temp.look(:'o'), '1 canceled a; 2 released a Lier 1+2; 3 canceled a Lier; 4 released b pickup b Lier 2; a 5/0/1, b 5/0/2', 'where they are collected, if they are there');
+SELECT is((SELECT string_agg(concat_ws(' ', line_no, method, pickup_location), ', ' ORDER BY line_no) FROM shop.order_lines WHERE order_id = :'o'), '1, 2', 'the line goes two ways, and says nothing');
+SELECT is(oms.change_delivery('shop', :'o', pg_temp.units(3), method => 'pickup', pickup_location => 'b'), 1::bigint, 'what goes that way already stays');
+SELECT is(pg_temp.look(:'o'), '1 canceled a; 2 released a Lier 2; 3 canceled a Lier; 4 released b pickup b Lier 2; 5 canceled a Lier; 6 released b pickup b Lier 1; a 5/0/0, b 5/0/3', 'the third follows');
+SELECT is((SELECT string_agg(concat_ws(' ', line_no, method, pickup_location), ', ' ORDER BY line_no) FROM shop.order_lines WHERE order_id = :'o'), '1 pickup b, 2', 'and now the line says so');
+SELECT is(oms.change_delivery('shop', :'o', pg_temp.units(3), method => 'pickup', pickup_location => 'b'), 0::bigint, 'nothing is left to change');
+SELECT is((SELECT units_canceled || ' ' || units_allocated FROM shop.orders WHERE id = :'o'), '0 5', 'all units are still there');
+SELECT pg_temp.sound('another way');
+UPDATE shop.fulfillments SET status = 'shipped' WHERE order_id = :'o' AND status = 'released' AND method = 'ship';
+SELECT is(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L, %L, %L)', 'shop', :'o', pg_temp.units(0, 1), 'pickup')), 'OM012 lines[0].quantity: only 0 units of line 2 have not left and are not canceled, not 1', 'what has left goes on');
+
+-- nothing for the new way: nothing changes
+SELECT pg_temp.place(5, 0) AS o \gset
+UPDATE shop.locations SET active = false WHERE code = 'a';
+SELECT pg_temp.look(:'o') AS before, (SELECT count(*) FROM shop.order_events) AS events \gset
+SELECT matches(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L, ship_to => %L)', 'shop', :'o', '{"city": "Lier"}')), '^OM003 not enough stock: sku "hat\d+" wants 3, 0 available', 'a location that is closed meanwhile is none');
+SELECT is(pg_temp.look(:'o') || (SELECT count(*) FROM shop.order_events), :'before' || :events, 'and all is as it was');
+UPDATE shop.locations SET active = true;
+-- a location that has refused is not asked again
+SELECT pg_temp.place(5, 5) AS o \gset
+UPDATE shop.fulfillments SET status = 'rejected' WHERE order_id = :'o';
+SELECT is(oms.change_delivery('shop', :'o', ship_to => to_jsonb((SELECT id FROM shop.addresses WHERE city = 'Lier' LIMIT 1)), reason => 'customer_request'), 5::bigint, 'to an address that is there');
+SELECT is(pg_temp.look(:'o'), '1 rejected a 3+2; 2 canceled b; 3 released b Lier 3+2; a 5/0/0, b 5/0/3', 'still not from A');
+SELECT is((SELECT status_reason FROM shop.fulfillments WHERE id = pg_temp.f(:'o', 2)), 'customer_request', 'for a reason');
+-- what waits goes the new way once it has stock
+SELECT pg_temp.place(2, 0, '{"channel": "late"}') AS o \gset
+UPDATE shop.order_holds SET released_at = now() WHERE order_id = :'o';
+SELECT is(oms.change_delivery('shop', :'o', method => 'local_delivery'), 5::bigint, 'short units too');
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) SELECT sku, 'a', 'receipt', 1 FROM shop.order_lines WHERE order_id = :'o' AND line_no = 1;
+SELECT is((SELECT string_agg(DISTINCT method, ' ') FROM shop.fulfillments WHERE order_id = :'o' AND stock_state = 'reserved'), 'local_delivery', 'all of it');
+SELECT is((SELECT units_short FROM shop.orders WHERE id = :'o'), 0::bigint, 'none is short');
+SELECT is(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L)', 'shop', :'o')), 'OM012 method: nothing is to change: give a method, ship_to or pickup_location', 'something must change');
+SELECT is(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L, %s)', 'shop', :'o', argument)), fault, fault) FROM (VALUES
+	('method => ''nix''', 'OM012 method: unknown method "nix"'), ('pickup_location => ''nix''', 'OM012 pickup_location: unknown location "nix"'),
+	('method => ''ship'', reason => ''nix''', 'OM012 reason: unknown reason "nix"'), ('ship_to => ''5''', 'OM012 ship_to: must be an address or the id of one'),
+	('ship_to => ''"00000000-0000-0000-0000-000000000000"''', 'OM012 ship_to: unknown address "00000000-0000-0000-0000-000000000000"'), ('ship_to => ''{"town": "x"}''', 'OM012 ship_to.town: unknown key'),
+	('''[{"line": 9, "quantity": 1}]'', ''ship''', 'OM012 lines[0].line: the order has no line 9')) AS v(argument, fault);
+INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR') RETURNING id AS draft \gset
+SELECT matches(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L, method => %L)', 'shop', :'draft', 'pickup')), '^OM002 order .* is not placed yet', 'a draft is edited instead');
+-- packed units stay
+SELECT pg_temp.place(5, 5) AS o \gset
+INSERT INTO shop.packages (fulfillment_id) VALUES (pg_temp.f(:'o')) RETURNING id AS p \gset
+INSERT INTO shop.package_lines SELECT :'p', id, 2 FROM shop.order_lines WHERE order_id = :'o' AND line_no = 1;
+SELECT matches(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L, method => %L)', 'shop', :'o', 'pickup')), '^OM002 units of fulfillment ".*" cannot go another way: 2 are in packages$', 'what is in a parcel stays');
+UPDATE shop.packages SET voided_at = now() WHERE id = :'p';
+SELECT is(oms.change_delivery('shop', :'o', method => 'pickup', pickup_location => 'a'), 5::bigint, 'until it is unpacked');
+-- kits go whole
+INSERT INTO shop.skus (code, name, kind) VALUES ('set', 'Set', 'bundle');
+INSERT INTO shop.bundle_items (bundle, sku, quantity) VALUES ('set', 'hat40', 2), ('set', 'cup40', 1);
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('hat40', 'a', 'receipt', 9), ('cup40', 'a', 'receipt', 9);
+SELECT pg_temp.place(1, 1, '{"lines": [{"sku": "set", "quantity": 2, "unit_price": 30}]}') AS o \gset
+SELECT is(oms.change_delivery('shop', :'o', pg_temp.units(1), method => 'local_delivery'), 3::bigint, 'a kit goes with all its components');
+SELECT is((SELECT string_agg(f.method || ' ' || l.sku || ' ' || l.quantity, ', ' ORDER BY f.method, l.sku) FROM shop.fulfillments f JOIN shop.fulfillment_lines l ON l.fulfillment_id = f.id WHERE f.order_id = :'o'), 'local_delivery cup40 1, local_delivery hat40 2, ship cup40 1, ship hat40 2', 'the other stays');
+SELECT matches(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L, %L, %L)', 'shop', :'o', '[{"line": 2, "quantity": 1}]', 'ship')), 'is a part of a bundle', 'and not a part of it');
 SELECT pg_temp.sound('all');
 SELECT is((SELECT count(*) FROM oms.repair_store('shop')), 0::bigint, 'there is nothing to repair');
 

@@ -284,6 +284,7 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('oms.release_hold', $$SELECT oms.release_hold('shop', 'cart 1')$$, '42501 42501 ok ok ok'),
 ('oms.cancel_lines', $$SELECT oms.cancel_lines('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT order_id AS id FROM shop_ids) o$$, '42501 42501 ok ok ok'),
 ('oms.split_fulfillment', $$SELECT oms.split_fulfillment('shop', id, '[{"line": 1, "quantity": 1}]') FROM (SELECT fulfillment_id AS id FROM shop_ids) f$$, '42501 42501 ok ok ok'),
+('oms.change_delivery', $$SELECT oms.change_delivery('shop', order_id, '[{"line": 1, "quantity": 2}]', ship_to => '{"city": "Lier"}') FROM shop_ids$$, '42501 42501 ok ok ok'),
 ('oms.merge_fulfillments', $$SELECT oms.merge_fulfillments('shop', ARRAY[fulfillment_id, oms.split_fulfillment('shop', fulfillment_id, '[{"line": 1, "quantity": 1}]')]) FROM shop_ids$$, '42501 42501 ok ok ok'),
 ('oms.short_pick', $$SELECT oms.short_pick('shop', fulfillment_id, '[{"line": 1, "quantity": 1}]', 'not_found') FROM shop_ids$$, '42501 42501 ok ok ok'),
 ('oms.record_carrier_events', $$SELECT oms.record_carrier_events('shop', '{"carrier": "dhl", "events": []}')$$, '42501 42501 ok ok ok'),
