@@ -19,6 +19,7 @@ BEGIN
 		rerouted boolean NOT NULL DEFAULT false,
 		gave_way boolean NOT NULL DEFAULT false,
 		ship_to_id uuid REFERENCES addresses,
+		requested_at timestamptz,
 		promised_at timestamptz,
 		carrier text,
 		tracking_number text,
@@ -54,6 +55,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.rerouted IS 'true: action reroute took its units away, and sourcing does not ask its location again for this order, unless it gave way; kept by the engine';
 	COMMENT ON COLUMN fulfillments.gave_way IS 'true: rerouted because a movement left too few units, not because its location would not do it; kept by the engine';
 	COMMENT ON COLUMN fulfillments.ship_to_id IS 'Where it goes: the line''s address, else the order''s, when it was made; people may change it until its goods have left (OM006)';
+	COMMENT ON COLUMN fulfillments.requested_at IS 'When the customer wants it, at the earliest; of a service the appointment: the line''s time, else the order''s, when it was made. Guard due holds from then on, less methods.lead_time; people may change it until its goods have left (OM006)';
 	COMMENT ON COLUMN fulfillments.promised_at IS 'When the customer expects it; people write it';
 	COMMENT ON COLUMN fulfillments.carrier IS 'Who transports it; people write it';
 	COMMENT ON COLUMN fulfillments.tracking_number IS 'What the carrier calls it; people write it, and a fulfillment divided off begins without';

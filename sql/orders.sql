@@ -24,6 +24,7 @@ BEGIN
 		source_kind text COLLATE "C",
 		ship_to_id uuid REFERENCES addresses,
 		bill_to_id uuid REFERENCES addresses,
+		requested_at timestamptz,
 		document_hash bytea,
 		payment_required boolean NOT NULL DEFAULT false,
 		credit_approved boolean NOT NULL DEFAULT false,
@@ -90,6 +91,7 @@ BEGIN
 	COMMENT ON COLUMN orders.source_kind IS 'How it follows source_order: replacement, exchange, subscription or reorder; people may change it';
 	COMMENT ON COLUMN orders.ship_to_id IS 'Where lines go that have no address of their own; copied to fulfillments when they are made; people may change it';
 	COMMENT ON COLUMN orders.bill_to_id IS 'Where the invoice goes; people may change it';
+	COMMENT ON COLUMN orders.requested_at IS 'When the customer wants the lines that say no time of their own, at the earliest; copied to fulfillments when they are made; NULL: as soon as may be; people may change it until it is placed (OM006)';
 	COMMENT ON COLUMN orders.document_hash IS 'sha256 of the document that oms.place_order made it from; NULL where it was inserted otherwise; fixed (OM006)';
 	COMMENT ON COLUMN orders.payment_required IS 'Whether guards payable and paid ask for money: copied from the channel when the order is placed, before which they ask the channel itself; kept by the engine';
 	COMMENT ON COLUMN orders.credit_approved IS 'true: guard payable holds without money, on the customer''s terms: within credit_limit when it was placed, or a hold of kind credit was released by hand; kept by the engine';
@@ -138,6 +140,7 @@ BEGIN
 		pickup_location text COLLATE "C" REFERENCES locations,
 		ship_to_id uuid REFERENCES addresses,
 		ship_group text COLLATE "C" CHECK (length(ship_group) BETWEEN 1 AND 64),
+		requested_at timestamptz CHECK (isfinite(requested_at)),
 		canceled bigint NOT NULL DEFAULT 0,
 		allocated bigint NOT NULL DEFAULT 0,
 		backordered bigint NOT NULL DEFAULT 0,
@@ -185,6 +188,7 @@ BEGIN
 	COMMENT ON COLUMN order_lines.pickup_location IS 'Where the customer collects it: sourcing asks there first, then elsewhere; NULL: it is not collected; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.ship_to_id IS 'Where it goes; NULL: where its order does; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.ship_group IS 'Lines of an order with the same word are sourced together where they go the same way, and guard group_complete keeps their fulfillments back while a unit of any is backordered or short; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.requested_at IS 'When the customer wants it, at the earliest; of a service the appointment. Lines with different times never share a fulfillment; NULL: when its order says; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.canceled IS 'Units that will not be sent; kept by the engine';
 	COMMENT ON COLUMN order_lines.allocated IS 'Units that fulfillments with stock_state reserved carry; kept by the engine';
 	COMMENT ON COLUMN order_lines.backordered IS 'Units sold without stock under backorder_policy_id, which still wait for it, or of a warranty, which waits for what it is for; kept by the engine';

@@ -40,7 +40,8 @@ BEGIN
 		code text COLLATE "C" PRIMARY KEY CHECK (length(code) BETWEEN 1 AND 64),
 		name text NOT NULL,
 		workflow text COLLATE "C" NOT NULL REFERENCES workflows,
-		by_partner boolean NOT NULL DEFAULT false
+		by_partner boolean NOT NULL DEFAULT false,
+		lead_time interval NOT NULL DEFAULT '0' CHECK (lead_time BETWEEN '0' AND '1 year')
 	);
 	CREATE INDEX ON methods (workflow);
 	COMMENT ON TABLE methods IS 'The ways in which goods reach the customer: parcel, pickup, dropship, digital and so on';
@@ -48,6 +49,7 @@ BEGIN
 	COMMENT ON COLUMN methods.name IS 'What people see';
 	COMMENT ON COLUMN methods.workflow IS 'Which workflow its new fulfillments follow, one of entity fulfillment';
 	COMMENT ON COLUMN methods.by_partner IS 'true: locations of kind supplier or third_party alone may serve its lines, tracked or not, unless a line names its location';
+	COMMENT ON COLUMN methods.lead_time IS 'How long before fulfillments.requested_at work begins: from then on guard due holds for its fulfillments, at once or by the next oms.tick; at most a year';
 
 	CREATE TABLE channels (
 		code text COLLATE "C" PRIMARY KEY CHECK (length(code) BETWEEN 1 AND 64),

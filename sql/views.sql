@@ -34,7 +34,7 @@ BEGIN
 		l.canceled, l.allocated, l.backordered, l.short, l.shipped, l.delivered, l.returned, l.unit_price,
 		l.quantity * l.unit_price - l.discount - CASE WHEN o.tax_included THEN l.tax ELSE 0 END AS net_amount, l.tax,
 		o.currency::text AS currency, (SELECT b.sku FROM order_lines b WHERE b.id = l.parent_line_id AND l.per_kit IS NOT NULL) AS bundle,
-		CASE WHEN l.backordered > 0 THEN p.expected_at END AS expected_at
+		CASE WHEN l.backordered > 0 THEN p.expected_at END AS expected_at, coalesce(l.requested_at, o.requested_at) AS requested_at
 	FROM order_lines l JOIN orders o ON o.id = l.order_id JOIN skus s ON s.code = l.sku
 		JOIN channels c ON c.code = o.channel LEFT JOIN backorder_policies p ON p.id = l.backorder_policy_id
 	WHERE NOT l.expanded;
@@ -62,11 +62,12 @@ BEGIN
 	COMMENT ON COLUMN order_line_facts.currency IS 'ISO 4217 code of unit_price, net_amount and tax';
 	COMMENT ON COLUMN order_line_facts.bundle IS 'Code of the bundle that it was sold in, whose price it carries a part of; NULL: it was sold by itself';
 	COMMENT ON COLUMN order_line_facts.expected_at IS 'When the policy of its backordered units says now that they come; NULL: none wait, or nobody knows';
+	COMMENT ON COLUMN order_line_facts.requested_at IS 'When the customer wanted it, at the earliest, as ordered: the line''s time, else the order''s; NULL: as soon as may be';
 
 	CREATE VIEW fulfillment_facts WITH (security_invoker = true) AS
 	SELECT f.id::text AS fulfillment_id, f.number, o.number AS order_number, f.location, f.pickup_location, f.method, f.status,
 		coalesce((SELECT sum(l.quantity) FROM fulfillment_lines l WHERE l.fulfillment_id = f.id), 0)::bigint AS units,
-		f.created_at, f.promised_at, f.shipped_at, f.delivered_at,
+		f.created_at, f.requested_at, f.promised_at, f.shipped_at, f.delivered_at,
 		round(extract(epoch FROM f.shipped_at - f.created_at) / 3600, 2) AS hours_open_to_shipped,
 		round(extract(epoch FROM f.delivered_at - f.shipped_at) / 3600, 2) AS hours_shipped_to_delivered
 	FROM fulfillments f JOIN orders o ON o.id = f.order_id;
@@ -80,6 +81,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_facts.status IS 'State in its workflow';
 	COMMENT ON COLUMN fulfillment_facts.units IS 'Units that it carries, or carried before they were canceled, rerouted or came back: do not add up over statuses';
 	COMMENT ON COLUMN fulfillment_facts.created_at IS 'When it was made, by placing or rerouting; one divided off keeps that of the one it comes from';
+	COMMENT ON COLUMN fulfillment_facts.requested_at IS 'When the customer wants it, at the earliest; NULL: as soon as may be';
 	COMMENT ON COLUMN fulfillment_facts.promised_at IS 'When the customer expects it, as people wrote';
 	COMMENT ON COLUMN fulfillment_facts.shipped_at IS 'When its goods left; NULL: they have not';
 	COMMENT ON COLUMN fulfillment_facts.delivered_at IS 'When the customer had it; NULL: not yet';

@@ -250,6 +250,7 @@ want(Direct *d)
 		const LineFrame *frame = &d->frame->lines[i];
 		Demand	   *demand = &demands[i];
 		int			address = d->doc->line_ship_to[i] >= 0 ? d->doc->line_ship_to[i] : d->doc->ship_to;
+		const FieldValue *request;
 
 		oms_uuid7(&d->line_ids[i]);
 		demand->order_id = d->order.id;
@@ -269,6 +270,9 @@ want(Direct *d)
 		demand->has_ship_to = address >= 0;
 		if (address >= 0)
 			demand->ship_to = d->before.addresses[address];
+		request = line[LINE_REQUESTED_AT].is_set ? &line[LINE_REQUESTED_AT] : &d->doc->fields[DOC_REQUESTED_AT];
+		demand->has_requested_at = request->is_set;
+		demand->requested_at = request->is_set ? request->time : 0;
 		demand->may_be_short = d->order.hold_if_short;
 		demand->may_be_backordered = true;
 	}

@@ -35,7 +35,7 @@ static const StoreQuery read_components = {
 
 static const StoreQuery read_parents = {
 	"SELECT w.place, p.line_no::pg_catalog.int8, p.quantity, s.kind" EQ "'warranty', l.method IS NULL, l.location IS NULL,"
-	" l.pickup_location IS NULL, l.ship_to_id IS NULL, l.ship_group IS NULL"
+	" l.pickup_location IS NULL, l.ship_to_id IS NULL, l.ship_group IS NULL, l.requested_at IS NULL"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) WITH ORDINALITY AS w(id, place) JOIN @.order_lines l ON l.id" EQ "w.id"
 	" LEFT JOIN @.order_lines p ON p.id" EQ "l.parent_line_id AND p.order_id" EQ "l.order_id LEFT JOIN @.skus s ON s.code" EQ "p.sku"
 	" ORDER BY w.place",
@@ -52,9 +52,9 @@ static const StoreQuery read_parents = {
  */
 static const StoreQuery insert_components = {
 	"INSERT INTO @.order_lines (id, order_id, line_no, parent_line_id, sku, quantity, unit_price, discount, tax, method, location,"
-	" pickup_location, ship_to_id, ship_group, per_kit)"
+	" pickup_location, ship_to_id, ship_group, requested_at, per_kit)"
 	" SELECT c.id, l.order_id, c.line_no::pg_catalog.int4, l.id, c.sku, c.quantity, u.price, u.price" TIMES "c.quantity" MINUS "a.net,"
-	" a.tax, COALESCE(l.method, b.default_method), l.location, l.pickup_location, l.ship_to_id, c.ship_group, c.per_kit"
+	" a.tax, COALESCE(l.method, b.default_method), l.location, l.pickup_location, l.ship_to_id, c.ship_group, l.requested_at, c.per_kit"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
 	" pg_catalog.unnest($10)) AS c(id, line_id, line_no, sku, quantity, per_kit, ship_group, share, upto, total)"
@@ -377,6 +377,11 @@ tie_warranties(Store *store, Sourcing *sourcing, int count, Expansion *expansion
 		{
 			warranty->has_ship_to = parent->has_ship_to;
 			warranty->ship_to = parent->ship_to;
+		}
+		if (oms_column_bool(row, 10))
+		{
+			warranty->has_requested_at = parent->has_requested_at;
+			warranty->requested_at = parent->requested_at;
 		}
 		if (oms_column_bool(row, 9) && parent->ship_group)
 		{

@@ -38,7 +38,7 @@ static const StoreQuery read_fulfillments = {
 	" JOIN @.order_lines own ON own.id" EQ "l.order_line_id WHERE l.fulfillment_id" EQ "f.id AND own.ship_group IS NOT NULL) s"
 	" JOIN @.order_lines g ON g.order_id" EQ "f.order_id AND g.ship_group" EQ "s.ship_group"
 	" WHERE g.backordered" GT "0 OR g.short" GT "0) END,"
-	" f.order_id"
+	" " IS_DUE("f.requested_at", "f.method") ", f.requested_at::pg_catalog.text"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
 	" JOIN @.orders o ON o.id" EQ "f.order_id LEFT JOIN @.reasons r ON r.code" EQ "f.status_reason",
 	1, {UUIDARRAYOID}
@@ -166,6 +166,8 @@ learn_fulfillments(Store *store, Mover *movers, int count, const Array *ids)
 			mover->number = oms_column_name(i, 7);
 			mover->machine = oms_machine(store, oms_column_name(i, 8), ENTITY_FULFILLMENT);
 			mover->group_complete = oms_column_bool(i, 9);
+			mover->is_due = oms_column_bool(i, 10);
+			mover->requested_at = oms_column_text(i, 11);
 		}
 	}
 }

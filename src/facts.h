@@ -9,6 +9,14 @@
 #include "rows.h"
 #include "shape.h"
 
+/*
+ * Whether it is time for what is wanted at a time by a method; compared so that
+ * no time is too early to be asked about.
+ */
+#define IS_DUE(at, method) \
+	"CASE WHEN " at " IS NULL THEN true ELSE " at LE "(pg_catalog.clock_timestamp()" PLUS \
+	"(SELECT d.lead_time FROM @.methods d WHERE d.code" EQ method ")) END"
+
 typedef struct OrderFactsList
 {
 	int			count;

@@ -75,6 +75,7 @@ static const StoreQuery read_waiting = {
 	" COALESCE(l.location, p.location), COALESCE(l.pickup_location, p.pickup_location), l.ship_group,"
 	" COALESCE(l.ship_to_id, p.ship_to_id, o.ship_to_id), o.number, k.is_backordered,"
 	" o.ship_complete, l.backorder_policy_id, o.channel, " KIT_COLUMNS("l") ", l.quantity" MINUS "l.backordered" MINUS "l.short"
+	", COALESCE(l.requested_at, o.requested_at)"
 	" FROM (SELECT DISTINCT u.id FROM ROWS FROM (pg_catalog.unnest($1)) AS u(id)) AS w JOIN @.orders o ON o.id" EQ "w.id"
 	" JOIN @.order_lines l ON l.order_id" EQ "o.id AND " WAITS
 	" CROSS JOIN LATERAL (VALUES (false, l.short), (true, l.backordered)) AS k(is_backordered, units)"
@@ -127,6 +128,7 @@ read_demands(Store *store, const Array *skus, const Array *order_ids, Sourcing *
 		Demand	   *demand = &sourcing->demands[i];
 
 		oms_read_demand(demand, i);
+		oms_read_requested(demand, i, 21);
 		demand->order_number = oms_column_text(i, 14);
 		demand->is_backordered = oms_column_bool(i, 15);
 		demand->is_whole = oms_column_bool(i, 16);

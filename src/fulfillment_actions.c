@@ -68,7 +68,7 @@ static const StoreQuery read_units = {
 
 static const StoreQuery read_rerouted = {
 	"SELECT f.order_id, l.order_line_id, ol.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow,"
-	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number, " KIT_COLUMNS("ol") ", o.channel"
+	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number, " KIT_COLUMNS("ol") ", o.channel, f.requested_at"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
 	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.methods m ON m.code" EQ "f.method JOIN @.orders o ON o.id" EQ "f.order_id"
@@ -304,6 +304,7 @@ same_way(const Demand *a, const Demand *b)
 	return oms_uuid_cmp(&a->line_id, &b->line_id) == 0 &&
 		strcmp(a->method, b->method) == 0 &&
 		strcmp(a->pickup_location ? a->pickup_location : "", b->pickup_location ? b->pickup_location : "") == 0 &&
+		oms_same_request(a, b) &&
 		a->has_ship_to == b->has_ship_to &&
 		(!a->has_ship_to || oms_uuid_cmp(&a->ship_to, &b->ship_to) == 0);
 }
@@ -328,6 +329,7 @@ read_reroute_demands(Store *store, Mover **rows, int count, Sourcing *sourcing)
 		next.channel = oms_column_text(i, 17);
 		next.may_be_short = true;
 		oms_read_kit(&next, i, 15);
+		oms_read_requested(&next, i, 18);
 		if (last && same_way(last, &next))
 			last->quantity += next.quantity;
 		else

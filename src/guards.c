@@ -6,7 +6,8 @@
  * A built-in guard reads the order's row alone, which is locked by then: a
  * guard that read anything else would miss what another session is about to
  * commit, and an automatic move with it.  Counters on orders are there for
- * the guards.  A guard that is not built in is a function in the store that
+ * the guards.  Guard due reads its fulfillment, which is locked too, and the
+ * clock: where time alone opens a move, oms.tick makes it.  A guard that is not built in is a function in the store that
  * takes the row's type: functions.c.
  */
 #include "postgres.h"
@@ -199,6 +200,19 @@ guard_group_complete(const Mover *row, StringInfo why)
 	return false;
 }
 
+/*
+ * guard_due holds once it is time for a fulfillment: when the customer wants it,
+ * less what its method takes.
+ */
+static bool
+guard_due(const Mover *row, StringInfo why)
+{
+	if (row->is_due)
+		return true;
+	appendStringInfo(why, "fulfillment \"%s\" is wanted for %s and not due yet", row->number, row->requested_at);
+	return false;
+}
+
 static const Guard order_guards[] = {
 	{"unheld", guard_unheld},
 	{"payable", guard_payable},
@@ -214,6 +228,7 @@ static const Guard fulfillment_guards[] = {
 	{"order_confirmed", guard_order_confirmed},
 	{"order_unheld", guard_unheld},
 	{"group_complete", guard_group_complete},
+	{"due", guard_due},
 	{NULL, NULL}
 };
 

@@ -410,6 +410,26 @@ require_debtor(const Case *c)
 }
 
 /*
+ * require_open_request refuses to change when the customer wants it of an order
+ * that is placed, whose fulfillments have the time by then, and of goods that
+ * have left.
+ */
+static void
+require_open_request(const Case *c)
+{
+	bool		is_order = c->entity == ENTITY_ORDER;
+
+	if (oms_row_is_null(c->shape, &c->old, is_order ? (int) ORDER_PLACED_AT : (int) FULFILLMENT_SHIPPED_AT))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_IMMUTABLE),
+			 errmsg("requested_at of %s \"%s\" cannot change: %s", oms_entity_name(c->entity), row_name(c),
+					is_order ? "it is placed" : "its goods have left"),
+			 is_order ? errhint("Set requested_at of its fulfillments, which have the time now.") : 0,
+			 errtablecol(c->rel, c->shape->number[is_order ? (int) ORDER_REQUESTED_AT : (int) FULFILLMENT_REQUESTED_AT])));
+}
+
+/*
  * judge_update judges a change: fixed columns stay, engine columns change only
  * by the engine's hand, the status only by a move.
  */
@@ -452,6 +472,8 @@ judge_update(Case *c, bool is_recheck)
 				(errcode(ERRCODE_OMS_IMMUTABLE),
 				 errmsg("the address of fulfillment \"%s\" cannot change: its goods have left", row_name(c)),
 				 errtablecol(c->rel, c->shape->number[FULFILLMENT_SHIP_TO_ID])));
+	if (differs(c, c->entity == ENTITY_ORDER ? (int) ORDER_REQUESTED_AT : (int) FULFILLMENT_REQUESTED_AT))
+		require_open_request(c);
 	if (c->entity == ENTITY_ORDER && differs(c, ORDER_CUSTOMER_ID))
 		require_debtor(c);
 	judge_status(c);

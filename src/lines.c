@@ -359,7 +359,8 @@ changes_terms(TriggerData *trigger, bool is_charge)
 {
 	static const char *const line_terms[] = {
 		"id", "order_id", "line_no", "parent_line_id", "source_line_id", "sku", "quantity", "unit_price",
-		"discount", "tax", "method", "location", "pickup_location", "ship_to_id", "ship_group", NULL
+		"discount", "tax", "method", "location", "pickup_location", "ship_to_id", "ship_group",
+		"requested_at", NULL
 	};
 	static const char *const charge_terms[] = {"id", "order_id", "kind", "amount", "tax", NULL};
 	TupleDesc	tupdesc = RelationGetDescr(trigger->tg_relation);

@@ -69,6 +69,9 @@ typedef struct Mover
 	const OrderFacts *order;
 	const char *status;
 	bool		group_complete; /* fulfillments */
+	bool		is_due;			/* fulfillments: it is time for them, by
+								 * requested_at */
+	const char *requested_at;	/* or NULL */
 	bool		is_reserved;
 	const char *stock_effect;	/* of the reason, or NULL */
 	const char *location;

@@ -9,6 +9,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "facts.h"
 #include "fulfillment.h"
@@ -26,19 +27,26 @@
  */
 static const StoreQuery insert_fulfillments = {
 	"WITH made AS (INSERT INTO @.fulfillments (id, number, order_id, location, pickup_location, method, workflow, status,"
-	" stock_state, ship_to_id)"
-	" SELECT f.id, f.number, f.order_id, f.location, f.pickup_location, f.method, f.workflow, f.status, 'reserved', f.ship_to_id"
+	" stock_state, ship_to_id, requested_at)"
+	" SELECT f.id, f.number, f.order_id, f.location, f.pickup_location, f.method, f.workflow, f.status, 'reserved', f.ship_to_id,"
+	" f.requested_at"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
-	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9))"
-	" AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id))"
+	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
+	" pg_catalog.unnest($15)) AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id, requested_at))"
 	" INSERT INTO @.fulfillment_lines (fulfillment_id, order_line_id, sku, quantity, tracked)"
 	" SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked"
 	" FROM ROWS FROM (pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13),"
 	" pg_catalog.unnest($14)) AS l(fulfillment_id, order_line_id, sku, quantity, tracked)",
-	14, {
+	15, {
 		UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-		TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID
+		TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID
 	}
+};
+
+static const StoreQuery read_due = {
+	"SELECT w.place, " IS_DUE("w.at", "w.method")
+	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY AS w(at, method, place)",
+	2, {TIMESTAMPTZARRAYOID, TEXTARRAYOID}
 };
 
 /* A fulfillment about to be made. */
@@ -48,6 +56,7 @@ typedef struct Making
 	const Piece *first;			/* says what it is */
 	const char *number;
 	const char *status;
+	bool		is_due;
 } Making;
 
 /*
@@ -64,6 +73,7 @@ belongs(const Making *making, const Piece *piece)
 		strcmp(a->method, b->method) == 0 &&
 		strcmp(a->pickup_location ? a->pickup_location : "", b->pickup_location ? b->pickup_location : "") == 0 &&
 		strcmp(a->ship_group ? a->ship_group : "", b->ship_group ? b->ship_group : "") == 0 &&
+		oms_same_request(a, b) &&
 		a->has_ship_to == b->has_ship_to &&
 		(!a->has_ship_to || oms_uuid_cmp(&a->ship_to, &b->ship_to) == 0);
 }
@@ -125,7 +135,7 @@ choose_status(Store *store, Sourcing *sourcing, Making *making, const OrderFacts
 	const Demand *demand = making->first->demand;
 	Machine    *machine = oms_machine(store, demand->workflow, ENTITY_FULFILLMENT);
 	int			initial = machine->workflow->initial;
-	Mover		mover = {.order = order};
+	Mover		mover = {.order = order, .number = making->number, .is_due = making->is_due};
 	const MachineMove *move = NULL;
 
 	mover.group_complete = order->units_backordered + order->units_short == 0 ||
@@ -143,6 +153,46 @@ choose_status(Store *store, Sourcing *sourcing, Making *making, const OrderFacts
 }
 
 /*
+ * add_request adds to an array when a fulfillment is wanted.
+ */
+static void
+add_request(Array *array, const Making *making)
+{
+	const Demand *demand = making->first->demand;
+
+	if (demand->has_requested_at)
+		oms_array_add(array, TimestampTzGetDatum(demand->requested_at));
+	else
+		oms_array_add_null(array);
+}
+
+/*
+ * learn_due says for which fulfillments it is time; most are wanted as soon as
+ * may be, and nothing need be read.
+ */
+static void
+learn_due(Store *store, Making *makings, int count)
+{
+	Array	   *times = oms_array(TIMESTAMPTZOID, count);
+	Array	   *methods = oms_array(TEXTOID, count);
+	bool		waits = false;
+	uint64		found;
+
+	for (int i = 0; i < count; i++)
+	{
+		makings[i].is_due = true;
+		waits |= makings[i].first->demand->has_requested_at;
+		add_request(times, &makings[i]);
+		oms_array_add_text(methods, makings[i].first->demand->method);
+	}
+	if (!waits)
+		return;
+	found = oms_run(store, &read_due, (Datum[]) {oms_array_datum(times), oms_array_datum(methods)});
+	for (uint64 i = 0; i < found; i++)
+		makings[oms_column_int64(i, 1) - 1].is_due = oms_column_bool(i, 2);
+}
+
+/*
  * choose_statuses does so for all.
  */
 static void
@@ -156,6 +206,7 @@ choose_statuses(Store *store, Sourcing *sourcing, Making *makings, int count, co
 			oms_array_add_uuid(orders, &makings[i].first->demand->order_id);
 		facts = oms_lock_orders(store, orders);
 	}
+	learn_due(store, makings, count);
 	for (int i = 0; i < count; i++)
 		choose_status(store, sourcing, &makings[i], oms_find_order(facts, &makings[i].first->demand->order_id), events);
 }
@@ -169,15 +220,15 @@ choose_statuses(Store *store, Sourcing *sourcing, Making *makings, int count, co
 void
 oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events)
 {
-	static const Oid types[14] = {
+	static const Oid types[15] = {
 		UUIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
-		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID
+		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID, TIMESTAMPTZOID
 	};
 	int		   *target = palloc(Max(1, sourcing->npieces) * sizeof(int));
 	int			count = 0;
 	Making	   *makings = NULL;
-	Array	   *arrays[14];
-	Datum		args[14];
+	Array	   *arrays[15];
+	Datum		args[15];
 
 	if (sourcing->npieces > 0)
 	{
@@ -188,8 +239,8 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 	oms_events_write(store, events);
 	if (sourcing->npieces == 0)
 		return;
-	for (int i = 0; i < 14; i++)
-		arrays[i] = oms_array(types[i], i < 9 ? count : sourcing->npieces);
+	for (int i = 0; i < 15; i++)
+		arrays[i] = oms_array(types[i], i < 9 || i == 14 ? count : sourcing->npieces);
 	for (int i = 0; i < count; i++)
 	{
 		const Demand *demand = makings[i].first->demand;
@@ -203,6 +254,7 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 		oms_array_add_text(arrays[6], demand->workflow);
 		oms_array_add_text(arrays[7], makings[i].status);
 		oms_array_add_uuid(arrays[8], demand->has_ship_to ? &demand->ship_to : NULL);
+		add_request(arrays[14], &makings[i]);
 	}
 	for (int i = 0; i < sourcing->npieces; i++)
 	{
@@ -214,7 +266,7 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 		oms_array_add_int64(arrays[12], piece->quantity);
 		oms_array_add(arrays[13], BoolGetDatum(piece->tracked));
 	}
-	for (int i = 0; i < 14; i++)
+	for (int i = 0; i < 15; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	if (oms_run(store, &insert_fulfillments, args) != sourcing->npieces)
 		oms_refuse_interference("fulfillment_lines");

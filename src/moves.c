@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "chain.h"
@@ -286,17 +287,33 @@ may_move_by_itself(Store *store, const Shape *shape, const RowValues *row)
 }
 
 /*
- * asks_the_store tells whether an automatic move from where a fulfillment is
- * asks a function of the store, which may read any of its columns.  Built-in
- * guards read its order's row alone.
+ * was_rescheduled tells whether a person has changed when a fulfillment is wanted.
  */
 static bool
-asks_the_store(Store *store, const Shape *shape, const RowValues *row)
+was_rescheduled(const Shape *shape, const RowValues *old, const RowValues *new)
 {
-	Machine    *machine = oms_machine(store, oms_row_text(shape, row, FULFILLMENT_WORKFLOW), ENTITY_FULFILLMENT);
-	int			state = oms_machine_state(machine, oms_row_text(shape, row, FULFILLMENT_STATUS));
+	bool		was_null = oms_row_is_null(shape, old, FULFILLMENT_REQUESTED_AT);
 
-	return state >= 0 && machine->asks_functions[state];
+	if (was_null || oms_row_is_null(shape, new, FULFILLMENT_REQUESTED_AT))
+		return was_null != oms_row_is_null(shape, new, FULFILLMENT_REQUESTED_AT);
+	return DatumGetTimestampTz(oms_row_value(shape, old, FULFILLMENT_REQUESTED_AT)) !=
+		DatumGetTimestampTz(oms_row_value(shape, new, FULFILLMENT_REQUESTED_AT));
+}
+
+/*
+ * edit_may_open tells whether what a person has written may open an automatic
+ * move to a fulfillment: one that asks a function of the store, which may read any
+ * of its columns, or guard due, which reads requested_at.  Other built-in guards
+ * read its order's row alone.
+ */
+static bool
+edit_may_open(Store *store, const Shape *shape, const RowValues *old, const RowValues *new)
+{
+	Machine    *machine = oms_machine(store, oms_row_text(shape, new, FULFILLMENT_WORKFLOW), ENTITY_FULFILLMENT);
+	int			state = oms_machine_state(machine, oms_row_text(shape, new, FULFILLMENT_STATUS));
+
+	return state >= 0 && (machine->asks_functions[state] ||
+						  (machine->has_automatic[state] && was_rescheduled(shape, old, new)));
 }
 
 /*
@@ -404,12 +421,8 @@ look_at_row(Store *store, TriggerData *trigger, EntityKind entity, const Shape *
 
 		if (detail)
 			oms_event_add(t->edits, &order_id, oms_entity_name(entity), &id, "edited", NULL, NULL, NULL, detail);
-		if (!is_order && asks_the_store(store, shape, new))
+		if (!is_order && edit_may_open(store, shape, old, new))
 		{
-			/*
-			 * what people have written may be what a function of theirs asks
-			 * for
-			 */
 			oms_array_add_uuid(t->waiting, &id);
 			oms_array_add_uuid(t->waiting_orders, &order_id);
 		}

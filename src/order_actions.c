@@ -40,7 +40,8 @@ const Action oms_order_actions[] = {
 
 static const StoreQuery read_demands = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow, m.by_partner,"
-	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), s.active, c.active, c.code, s.kind"
+	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), s.active, c.active, c.code, s.kind,"
+	" COALESCE(l.requested_at, o.requested_at)"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.orders o ON o.id" EQ "w.id"
 	" JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.channels c ON c.code" EQ "o.channel"
@@ -156,6 +157,7 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		const Mover *row;
 
 		oms_read_demand(demand, i);
+		oms_read_requested(demand, i, 18);
 		row = find_row(rows, count, &demand->order_id);
 		demand->order_number = row->order->number;
 		demand->channel = oms_column_text(i, 16);

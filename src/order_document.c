@@ -35,6 +35,7 @@ static const Field order_fields[DOC_FIELDS] = {
 	[DOC_PAYMENTS] = {"payments", FIELD_ARRAY},
 	[DOC_TOTAL] = {"total", FIELD_MONEY},
 	[DOC_ATTRIBUTES] = {"attributes", FIELD_ATTRIBUTES},
+	[DOC_REQUESTED_AT] = {"requested_at", FIELD_TIME},
 };
 
 static const Field line_fields[LINE_FIELDS] = {
@@ -53,6 +54,7 @@ static const Field line_fields[LINE_FIELDS] = {
 	[LINE_SHIP_TO] = {"ship_to", FIELD_OBJECT},
 	[LINE_SHIP_GROUP] = {"ship_group", FIELD_CODE},
 	[LINE_ATTRIBUTES] = {"attributes", FIELD_ATTRIBUTES},
+	[LINE_REQUESTED_AT] = {"requested_at", FIELD_TIME},
 };
 
 static const Field customer_fields[CUSTOMER_FIELDS] = {

@@ -41,13 +41,14 @@ static const StoreQuery upsert_customer = {
 
 static const StoreQuery insert_order = {
 	"INSERT INTO @.orders (id, channel, external_ref, customer_id, workflow, currency, tax_included, po_number, priority,"
-	" ship_complete, if_short, source_order_id, source_kind, ship_to_id, bill_to_id, document_hash, ordered_at, attributes)"
+	" ship_complete, if_short, source_order_id, source_kind, ship_to_id, bill_to_id, document_hash, ordered_at, attributes,"
+	" requested_at)"
 	" VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.bpchar, COALESCE($7, false), $8, $9, COALESCE($10, false), $11, $12, $13, $14, $15, $16,"
-	" COALESCE($17, pg_catalog.now()), COALESCE($18::pg_catalog.jsonb, '{}')) ON CONFLICT (channel, external_ref) DO NOTHING"
+	" COALESCE($17, pg_catalog.now()), COALESCE($18::pg_catalog.jsonb, '{}'), $19) ON CONFLICT (channel, external_ref) DO NOTHING"
 	" RETURNING id, number, status, total, units_short, units_backordered, false",
-	18, {
+	19, {
 		UUIDOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, TEXTOID, INT4OID, BOOLOID, TEXTOID, UUIDOID,
-		TEXTOID, UUIDOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TEXTOID
+		TEXTOID, UUIDOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID
 	}
 };
 
@@ -68,34 +69,34 @@ static const StoreQuery delete_addresses = {
 
 #define INTO_LINES \
 	"INSERT INTO @.order_lines (id, order_id, line_no, external_ref, parent_line_id, sku, quantity, unit_price, discount, tax," \
-	" description, method, location, pickup_location, ship_to_id, ship_group, attributes)"
+	" description, method, location, pickup_location, ship_to_id, ship_group, attributes, requested_at)"
 
 static const StoreQuery insert_lines = {
 	INTO_LINES " SELECT l.id, $1, l.line_no::pg_catalog.int4, l.external_ref, l.parent_line_id, l.sku, l.quantity, l.unit_price,"
 	" COALESCE(l.discount, 0), COALESCE(l.tax, 0), l.description, l.method, l.location, l.pickup_location, l.ship_to_id,"
-	" l.ship_group, COALESCE(l.attributes::pg_catalog.jsonb, '{}') FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3),"
+	" l.ship_group, COALESCE(l.attributes::pg_catalog.jsonb, '{}'), l.requested_at FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3),"
 	" pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8),"
 	" pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13),"
-	" pg_catalog.unnest($14), pg_catalog.unnest($15), pg_catalog.unnest($16), pg_catalog.unnest($17))"
+	" pg_catalog.unnest($14), pg_catalog.unnest($15), pg_catalog.unnest($16), pg_catalog.unnest($17), pg_catalog.unnest($18))"
 	" AS l(id, line_no, external_ref, parent_line_id, sku, quantity, unit_price, discount, tax, description, method, location,"
-	" pickup_location, ship_to_id, ship_group, attributes)",
-	17, {
+	" pickup_location, ship_to_id, ship_group, attributes, requested_at)",
+	18, {
 		UUIDOID, UUIDARRAYOID, INT8ARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID,
 		NUMERICARRAYOID, NUMERICARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID,
-		TEXTARRAYOID, TEXTARRAYOID
+		TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID
 	}
 };
 
 /* The same with what most lines say: each array costs a function scan. */
 static const StoreQuery insert_plain_lines = {
 	INTO_LINES " SELECT l.id, $1, l.line_no::pg_catalog.int4, NULL, NULL, l.sku, l.quantity, l.unit_price, COALESCE(l.discount, 0),"
-	" COALESCE(l.tax, 0), l.description, NULL, NULL, NULL, NULL, NULL, '{}' FROM ROWS FROM (pg_catalog.unnest($2),"
+	" COALESCE(l.tax, 0), l.description, NULL, NULL, NULL, NULL, NULL, '{}', NULL FROM ROWS FROM (pg_catalog.unnest($2),"
 	" pg_catalog.unnest($3), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
 	" pg_catalog.unnest($10), pg_catalog.unnest($11)) AS l(id, line_no, sku, quantity, unit_price, discount, tax, description)",
-	17, {
+	18, {
 		UUIDOID, UUIDARRAYOID, INT8ARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID,
 		NUMERICARRAYOID, NUMERICARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID,
-		TEXTARRAYOID, TEXTARRAYOID
+		TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID
 	}
 };
 
@@ -261,8 +262,8 @@ oms_write_row(Store *store, const OrderDocument *doc, const OrderFrame *frame, c
 			  const OrderBefore *before)
 {
 	const FieldValue *f = doc->fields;
-	Datum		args[18];
-	char		nulls[19] = "                  ";
+	Datum		args[19];
+	char		nulls[20] = "                   ";
 	int64		priority = f[DOC_PRIORITY].is_set ? f[DOC_PRIORITY].integer : frame->priority;
 
 	nulls[3] = before->has_customer ? ' ' : 'n';
@@ -288,6 +289,8 @@ oms_write_row(Store *store, const OrderDocument *doc, const OrderFrame *frame, c
 	args[16] = TimestampTzGetDatum(f[DOC_ORDERED_AT].time);
 	nulls[16] = f[DOC_ORDERED_AT].is_set ? ' ' : 'n';
 	args[17] = text_or_null(&f[DOC_ATTRIBUTES], &nulls[17]);
+	args[18] = TimestampTzGetDatum(f[DOC_REQUESTED_AT].time);
+	nulls[18] = f[DOC_REQUESTED_AT].is_set ? ' ' : 'n';
 	return oms_run_nulls(store, &insert_order, args, nulls) > 0;
 }
 
@@ -299,7 +302,7 @@ is_plain(const FieldValue *line)
 {
 	static const int others[] = {
 		LINE_EXTERNAL_REF, LINE_PARENT, LINE_METHOD, LINE_LOCATION, LINE_PICKUP_LOCATION, LINE_SHIP_TO, LINE_SHIP_GROUP,
-		LINE_ATTRIBUTES
+		LINE_ATTRIBUTES, LINE_REQUESTED_AT
 	};
 
 	for (int i = 0; i < (int) lengthof(others); i++)
@@ -323,15 +326,15 @@ oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, con
 	};
 	static const int text_args[] = {3, 5, 10, 11, 12, 13, 15};
 	static const int moneys[] = {LINE_UNIT_PRICE, LINE_DISCOUNT, LINE_TAX};
-	Array	   *arrays[17];
-	Datum		args[17];
+	Array	   *arrays[18];
+	Datum		args[18];
 	bool		are_plain = true;
 
 	if (doc->nlines == 0)
 		return;
-	for (int i = 1; i < 17; i++)
+	for (int i = 1; i < 18; i++)
 		arrays[i] = oms_array(i == 1 || i == 4 || i == 14 ? UUIDOID : i == 2 || i == 6 ? INT8OID
-							  : i >= 7 && i <= 9 ? NUMERICOID : TEXTOID, doc->nlines);
+							  : i >= 7 && i <= 9 ? NUMERICOID : i == 17 ? TIMESTAMPTZOID : TEXTOID, doc->nlines);
 	for (int i = 0; i < doc->nlines; i++)
 	{
 		const FieldValue *line = doc->lines[i];
@@ -344,6 +347,10 @@ oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, con
 		oms_array_add_int64(arrays[6], line[LINE_QUANTITY].integer);
 		oms_array_add_uuid(arrays[14], address < 0 ? NULL : &addresses[address]);
 		oms_array_add_text(arrays[16], line[LINE_ATTRIBUTES].json);
+		if (line[LINE_REQUESTED_AT].is_set)
+			oms_array_add(arrays[17], TimestampTzGetDatum(line[LINE_REQUESTED_AT].time));
+		else
+			oms_array_add_null(arrays[17]);
 		for (int k = 0; k < (int) lengthof(texts); k++)
 			oms_array_add_text(arrays[text_args[k]], line[texts[k]].text);
 		for (int k = 0; k < (int) lengthof(moneys); k++)
@@ -355,7 +362,7 @@ oms_write_lines(Store *store, const OrderDocument *doc, const pg_uuid_t *id, con
 		}
 	}
 	args[0] = UUIDPGetDatum(id);
-	for (int i = 1; i < 17; i++)
+	for (int i = 1; i < 18; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	(void) oms_run(store, are_plain ? &insert_plain_lines : &insert_lines, args);
 }

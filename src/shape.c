@@ -68,6 +68,7 @@ static const ColumnRule order_rules[ORDER_COLUMNS] = {
 	[ORDER_SOURCE_KIND] = {"source_kind", TEXTOID, PEOPLE},
 	[ORDER_ORDERED_AT] = {"ordered_at", TIMESTAMPTZOID, PEOPLE},
 	[ORDER_CUSTOMER_ID] = {"customer_id", UUIDOID, PEOPLE},
+	[ORDER_REQUESTED_AT] = {"requested_at", TIMESTAMPTZOID, PEOPLE},
 };
 
 static const ColumnRule fulfillment_rules[FULFILLMENT_COLUMNS] = {
@@ -84,6 +85,7 @@ static const ColumnRule fulfillment_rules[FULFILLMENT_COLUMNS] = {
 	[FULFILLMENT_REROUTED] = {"rerouted", BOOLOID, ENGINE},
 	[FULFILLMENT_GAVE_WAY] = {"gave_way", BOOLOID, ENGINE},
 	[FULFILLMENT_SHIP_TO_ID] = {"ship_to_id", UUIDOID, PEOPLE},
+	[FULFILLMENT_REQUESTED_AT] = {"requested_at", TIMESTAMPTZOID, PEOPLE},
 	[FULFILLMENT_CREATED_AT] = {"created_at", TIMESTAMPTZOID, FIXED},
 	[FULFILLMENT_SHIPPED_AT] = {"shipped_at", TIMESTAMPTZOID, ENGINE},
 	[FULFILLMENT_DELIVERED_AT] = {"delivered_at", TIMESTAMPTZOID, ENGINE},

@@ -17,6 +17,7 @@
 #include "utils/json.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 #include "backorder.h"
 #include "oms.h"
@@ -82,6 +83,28 @@ oms_read_kit(Demand *demand, uint64 row, int column)
 	demand->per_kit = oms_column_is_null(row, column) ? 0 : oms_column_int64(row, column);
 	if (!oms_column_is_null(row, column + 1))
 		*(demand->per_kit > 0 ? &demand->bundle_line : &demand->goods_line) = (int) oms_column_int64(row, column + 1);
+}
+
+/*
+ * oms_read_requested reads from a column when the customer wants it, or NULL.
+ */
+void
+oms_read_requested(Demand *demand, uint64 row, int column)
+{
+	bool		isnull;
+	Datum		at = oms_column(row, column, TIMESTAMPTZOID, &isnull);
+
+	demand->has_requested_at = !isnull;
+	demand->requested_at = isnull ? 0 : DatumGetTimestampTz(at);
+}
+
+/*
+ * oms_same_request tells whether two demands are wanted at the same time.
+ */
+bool
+oms_same_request(const Demand *a, const Demand *b)
+{
+	return a->has_requested_at == b->has_requested_at && a->requested_at == b->requested_at;
 }
 
 /*

@@ -5,6 +5,8 @@
 #ifndef OMS_SOURCING_H
 #define OMS_SOURCING_H
 
+#include "datatype/timestamp.h"
+
 #include "channel_rules.h"
 #include "event.h"
 #include "facts.h"
@@ -31,6 +33,9 @@ typedef struct Demand
 	const char *ship_group;		/* or NULL */
 	pg_uuid_t	ship_to;
 	bool		has_ship_to;
+	TimestampTz requested_at;	/* the same never share a fulfillment with
+								 * others; 0 without ... */
+	bool		has_requested_at;
 	bool		is_bundle;		/* until it is expanded */
 	bool		is_warranty;
 	int			bundle_line;	/* of a component: the bundle's line_no; or 0 */
@@ -106,6 +111,8 @@ extern int64 oms_lacking(const Demand *demand);
 extern void oms_source_exclude(Store *store, Sourcing *sourcing);
 extern void oms_read_demand(Demand *demand, uint64 row);
 extern void oms_read_kit(Demand *demand, uint64 row, int column);
+extern void oms_read_requested(Demand *demand, uint64 row, int column);
+extern bool oms_same_request(const Demand *a, const Demand *b);
 
 /* making.c */
 extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);

@@ -366,7 +366,9 @@ static const Rule rules[] = {
 		" AND ('all_canceled' <> ALL (m.guards) OR o.units > 0 AND o.units_canceled = o.units)"
 		" UNION ALL SELECT f.number, f.status, m.to_state FROM @.fulfillments f JOIN @.orders o ON o.id = f.order_id"
 		" JOIN m ON m.name = f.workflow AND m.entity = 'fulfillment' AND m.from_state = f.status"
-		" WHERE m.guards <@ ARRAY['order_confirmed', 'order_unheld', 'group_complete']"
+		" WHERE m.guards <@ ARRAY['order_confirmed', 'order_unheld', 'group_complete', 'due']"
+		/* what time has opened since oms.tick may still have to make */
+		" AND ('due' <> ALL (m.guards) OR f.requested_at IS NULL OR f.requested_at <= f.created_at)"
 		" AND ('order_confirmed' <> ALL (m.guards) OR o.confirmed_at IS NOT NULL)"
 		" AND ('order_unheld' <> ALL (m.guards) OR o.open_holds = 0)"
 		" AND ('group_complete' <> ALL (m.guards) OR o.units_backordered + o.units_short = 0 OR NOT o.ship_complete AND NOT EXISTS"

@@ -36,6 +36,7 @@ static const LintGuard fulfillment_guards[] = {
 	{"order_confirmed", false, 0, 0},
 	{"order_unheld", false, 0, 0},
 	{"group_complete", false, 0, 0},
+	{"due", false, 0, 0},
 	{NULL, false, 0, 0}
 };
 

@@ -140,6 +140,12 @@ SELECT pg_temp.same('everything', '{"channel": "late", "external_ref": "full", "
 			"ship_group": "gift", "attributes": {"text": "For you"}},
 		{"line": 10, "parent": 20, "sku": "sku7", "quantity": 2, "unit_price": 0, "method": "pickup", "pickup_location": "b", "ship_to": {"name": "Grandma", "country": "BE"}}],
 	"charges": [{"kind": "shipping", "label": "Express", "amount": 9.9, "tax": 1.7182}, {"kind": "discount", "label": "Voucher", "amount": 4}], "total": 25.9, "attributes": {"campaign": "autumn"}}');
+SELECT pg_temp.same('wanted at several times', '{"channel": "web", "currency": "EUR", "requested_at": "2027-01-12T10:00:00Z", "lines": [{"sku": "sku7", "quantity": 1, "unit_price": 1},
+	{"sku": "sku6", "quantity": 1, "unit_price": 1, "requested_at": "2027-01-13T10:00:00Z"}, {"sku": "sku5", "quantity": 1, "unit_price": 1, "requested_at": "2027-01-12T11:00:00+01:00"}]}');
+SELECT pg_temp.both($q$ UPDATE @.workflows SET definition = replace(definition, 'group_complete auto', 'group_complete, due auto') WHERE name = 'ship' $q$);
+SELECT pg_temp.same('due', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku7", "quantity": 1, "unit_price": 1, "requested_at": "2126-01-12T10:00:00Z"},
+	{"sku": "sku7", "quantity": 1, "unit_price": 1, "requested_at": "2026-01-12T10:00:00Z"}, {"sku": "sku7", "quantity": 1, "unit_price": 1}]}');
+SELECT is(pg_temp.writes('once'), 0::bigint, 'times are written once too');
 SELECT pg_temp.same('tax added', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku6", "quantity": 3, "unit_price": 3.3333, "discount": 0.0001, "tax": 1.7}],
 	"charges": [{"kind": "fee", "amount": 1, "tax": 0.21}, {"kind": "discount", "amount": 2, "tax": 0.42}]}');
 SELECT pg_temp.same('a wrong total', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "sku6", "quantity": 1, "unit_price": 3.3}], "total": 3.31}');

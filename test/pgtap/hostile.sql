@@ -49,13 +49,13 @@ END $$;
 -- ---- every key of an order document, with everything that does not fit it
 
 CREATE TEMP TABLE keys (path text, kind text);
-INSERT INTO keys VALUES ('channel', 'code'), ('external_ref', 'reference'), ('ordered_at', 'time'), ('currency', 'code'), ('tax_included', 'boolean'), ('customer', 'code'),
+INSERT INTO keys VALUES ('channel', 'code'), ('external_ref', 'reference'), ('ordered_at', 'time'), ('requested_at', 'time'), ('currency', 'code'), ('tax_included', 'boolean'), ('customer', 'code'),
 	('customer.code', 'word'), ('customer.name', 'text'), ('customer.email', 'text'), ('customer.phone', 'text'), ('customer.attributes', 'attributes'),
 	('ship_to', 'address'), ('bill_to', 'address'), ('po_number', 'reference'), ('priority', 'integer'), ('ship_complete', 'boolean'), ('if_short', 'code'), ('source_order', 'code'),
 	('source_kind', 'code'), ('lines', 'lines'), ('charges', 'array'), ('holds', 'array'), ('stock_hold', 'reference'), ('payments', 'array'), ('total', 'code'), ('attributes', 'attributes'),
 	('lines[1]', 'element'), ('lines[1].external_ref', 'reference'), ('lines[1].line', 'number'), ('lines[1].parent', 'parent'), ('lines[1].sku', 'code'), ('lines[1].quantity', 'quantity'),
 	('lines[1].unit_price', 'money'), ('lines[1].discount', 'discount'), ('lines[1].tax', 'money'), ('lines[1].description', 'text'), ('lines[1].method', 'code'), ('lines[1].location', 'code'),
-	('lines[1].pickup_location', 'code'), ('lines[1].ship_to', 'address'), ('lines[1].ship_group', 'word'), ('lines[1].attributes', 'attributes'),
+	('lines[1].pickup_location', 'code'), ('lines[1].ship_to', 'address'), ('lines[1].ship_group', 'word'), ('lines[1].requested_at', 'time'), ('lines[1].attributes', 'attributes'),
 	('charges[0]', 'element'), ('charges[0].kind', 'code'), ('charges[0].label', 'text'), ('charges[0].amount', 'money'), ('charges[0].tax', 'money'),
 	('holds[0]', 'element'), ('holds[0].kind', 'code'), ('holds[0].reason', 'text'), ('holds[0].expires_at', 'time'),
 	('payments[0]', 'element'), ('payments[0].method', 'word'), ('payments[0].kind', 'code'), ('payments[0].amount', 'price'), ('payments[0].gateway_ref', 'reference'),

@@ -162,7 +162,7 @@ SELECT alike((SELECT message FROM saved WHERE definition LIKE '%out -> packed; p
 
 -- every name that the engine knows lint knows too
 CREATE TEMP TABLE names AS SELECT v.entity, v.kind, name FROM (VALUES ('order', 'guard', '{unheld,payable,paid,fulfilled,unshipped,allocated,all_canceled}'::text[]), ('order', 'action', '{reserve,confirm,release}'),
-	('fulfillment', 'guard', '{order_confirmed,order_unheld,group_complete}'), ('fulfillment', 'action', '{issue,deliver,release,reroute,restock}')) AS v(entity, kind, names), unnest(names) AS name;
+	('fulfillment', 'guard', '{order_confirmed,order_unheld,group_complete,due}'), ('fulfillment', 'action', '{issue,deliver,release,reroute,restock}')) AS v(entity, kind, names), unnest(names) AS name;
 SELECT is((SELECT string_agg(format('%s %s', entity, name), ', ') FROM (SELECT DISTINCT e.entity, n.kind, n.name FROM names n, unnest(ARRAY['order', 'fulfillment']) AS e(entity)) AS n,
 	LATERAL (SELECT format('initial a; a -> b %s %s; final b', CASE kind WHEN 'guard' THEN 'when' ELSE 'do' END, name) AS definition) AS d,
 	LATERAL (SELECT EXISTS (SELECT FROM oms.lint(definition::oms.workflow, entity) WHERE code = 'unknown_' || kind) AS by_lint) AS l,

@@ -26,6 +26,9 @@ FROM unnest(ARRAY['infinity', '-infinity']) t, (VALUES
 	('INSERT INTO shop.orders (channel, currency, created_at) VALUES (''web'', ''EUR'', ?)'),
 	('INSERT INTO shop.orders (channel, currency, ordered_at) VALUES (''web'', ''EUR'', ?)'),
 	('UPDATE shop.orders SET ordered_at = ? WHERE id = %1$L'),
+	('INSERT INTO shop.orders (channel, currency, requested_at) VALUES (''web'', ''EUR'', ?)'),
+	('UPDATE shop.order_lines SET requested_at = ? WHERE order_id = %1$L'),
+	('UPDATE shop.fulfillments SET requested_at = ? WHERE order_id = %1$L'),
 	('SELECT oms.begin_import(''shop''); INSERT INTO shop.orders (channel, currency, status, closed_at) VALUES (''web'', ''EUR'', ''canceled'', ?)'),
 	('SELECT oms.begin_import(''shop''); INSERT INTO shop.fulfillments (id, number, order_id, location, method, workflow, status, stock_state, shipped_at) VALUES (oms.uuid7(), ''X-1'', %1$L, ''a'', ''ship'', ''ship'', ''shipped'', ''issued'', ?)')
 ) v(statement);

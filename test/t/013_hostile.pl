@@ -101,6 +101,7 @@ sub good_document
 	$doc{ship_to} = { city => pick('Ulm', 'Ghent'), country => 'DE', latitude => \'48.4' } if rand() < 0.5;
 	$doc{attributes} = { a => [ \'1', { b => undef } ] } if rand() < 0.2;
 	$doc{ordered_at} = '2026-11-27T09:30:00Z' if rand() < 0.2;
+	$doc{requested_at} = '2027-01-12T10:00:00Z' if rand() < 0.1;
 	$doc{holds} = [ { kind => 'manual' } ] if rand() < 0.1;
 	for (1 .. 1 + int rand 6)
 	{

@@ -21,7 +21,7 @@ srand($seed);
 
 my %guards = (
 	order => [qw(unheld payable paid fulfilled unshipped allocated all_canceled)],
-	fulfillment => [qw(order_confirmed order_unheld group_complete)]);
+	fulfillment => [qw(order_confirmed order_unheld group_complete due)]);
 my %actions = (
 	order => [qw(reserve confirm release)],
 	fulfillment => [qw(issue deliver release reroute restock)]);
