@@ -91,6 +91,7 @@ OBJS = $(patsubst %,src/%.o, \
 	placing \
 	direct \
 	making \
+	keep_method \
 	sourcing_plan \
 	sourcing_lines \
 	sourcing_problem \

@@ -183,7 +183,7 @@ BEGIN
 	COMMENT ON COLUMN order_lines.unit_price IS 'Money for one unit, before discount; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.discount IS 'Money off the whole line, at most quantity x unit_price; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.tax IS 'Money, the whole line''s tax: contained in unit_price where orders.tax_included, else added; fixed once placed (OM006)';
-	COMMENT ON COLUMN order_lines.method IS 'How it goes; NULL: by the SKU''s default_method, else the channel''s; fixed once placed (OM006)';
+	COMMENT ON COLUMN order_lines.method IS 'How it goes; NULL: by the SKU''s default_method, else the channel''s, as they were when it was placed. Where units of it wait, the engine writes that here, so that they go the same way whatever those say by then; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.location IS 'The only location that may serve it; NULL: any; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.pickup_location IS 'Where the customer collects it: sourcing asks there first, then elsewhere; NULL: it is not collected; fixed once placed (OM006)';
 	COMMENT ON COLUMN order_lines.ship_to_id IS 'Where it goes; NULL: where its order does; fixed once placed (OM006)';

@@ -472,6 +472,7 @@ oms_place_directly(Store *store, const OrderDocument *doc, const OrderFrame *fra
 
 	oms_become_owner(store, &scope);
 	oms_source_make(store, &d.sourcing, &facts, d.events);
+	oms_keep_methods(store, &d.sourcing);
 	if (!is_done)
 	{
 		Array	   *ids = oms_array(UUIDOID, 1);

@@ -374,6 +374,7 @@ act_reroute(Store *store, Mover **rows, int count)
 	}
 	oms_source_events(&sourcing, true, events);
 	oms_source_finish(store, changes, &sourcing, events);
+	oms_keep_methods(store, &sourcing);
 }
 
 /*

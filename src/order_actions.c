@@ -41,7 +41,7 @@ const Action oms_order_actions[] = {
 static const StoreQuery read_demands = {
 	"SELECT l.order_id, l.id, l.line_no::pg_catalog.int8, l.sku, s.tracked, l.quantity, m.code, m.workflow, m.by_partner,"
 	" l.location, l.pickup_location, l.ship_group, COALESCE(l.ship_to_id, o.ship_to_id), s.active, c.active, c.code, s.kind,"
-	" COALESCE(l.requested_at, o.requested_at)"
+	" COALESCE(l.requested_at, o.requested_at), (SELECT p.active FROM @.locations p WHERE p.code" EQ "l.pickup_location)"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.orders o ON o.id" EQ "w.id"
 	" JOIN @.order_lines l ON l.order_id" EQ "o.id JOIN @.skus s ON s.code" EQ "l.sku"
 	" JOIN @.channels c ON c.code" EQ "o.channel"
@@ -175,6 +175,9 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		if (!oms_column_bool(i, 14))
 			oms_document_fault(psprintf("lines[%d]", demand->line_no - 1), "sku",
 							   psprintf("sku \"%s\" is not active", demand->sku));
+		if (!oms_column_is_null(i, 19) && !oms_column_bool(i, 19))
+			oms_document_fault(psprintf("lines[%d]", demand->line_no - 1), "pickup_location",
+							   psprintf("location \"%s\" is not active", demand->pickup_location));
 		if (!oms_column_bool(i, 15))
 			oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", oms_column_text(i, 16)));
 	}
@@ -275,6 +278,7 @@ act_reserve(Store *store, Mover **rows, int count)
 		events = oms_events(4);
 	}
 	hold_and_finish(store, held, credit.refused, units, &sourcing, events);
+	oms_keep_methods(store, &sourcing);
 }
 
 /*

@@ -118,6 +118,9 @@ extern bool oms_same_request(const Demand *a, const Demand *b);
 extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);
 extern void oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sourcing, Events *events);
 
+/* keep_method.c */
+extern void oms_keep_methods(Store *store, const Sourcing *sourcing);
+
 /* warranty.c */
 extern void oms_drop_empty_pieces(Sourcing *sourcing);
 
