@@ -115,6 +115,7 @@ OBJS = $(patsubst %,src/%.o, \
 	availability \
 	promise \
 	fill \
+	fill_unstocked \
 	fill_kits \
 	giveway \
 	companions \

@@ -12,6 +12,7 @@
 
 extern Array *oms_fill_lock(Store *store, const Array *skus, const StockChanges *arriving, bool may_wait);
 extern Array *oms_fill_skus(Store *store, char **last);
+extern Array *oms_fill_unstocked_skus(Store *store, char **last);
 extern Array *oms_fill_orders(Store *store, const Array *skus, int most, const char **numbers);
 extern void oms_release_stock_holds(Store *store, const Array *order_ids);
 extern void oms_fill(Store *store, const Array *skus, const Array *order_ids, bool have_arrived);

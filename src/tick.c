@@ -333,16 +333,17 @@ fill(Task *task, int first, int count)
 }
 
 /*
- * fill_waiting gives units that have become free to orders that wait for some.
+ * fill_waiting gives units that have become free, or that somebody has by now who
+ * does not count them, to orders that wait for some.
  */
 static void
-fill_waiting(Store *store, int64 max_rows, TickResult *result)
+fill_waiting(Store *store, Array *(*find_skus) (Store *store, char **last), int64 max_rows, TickResult *result)
 {
 	char	   *sku = "";
 	Task		task;
 
 	begin_task(&task, store, ENTITY_ORDER, fill, true);
-	while (task.done < max_rows && (task.skus = oms_fill_skus(store, &sku))->count > 0)
+	while (task.done < max_rows && (task.skus = find_skus(store, &sku))->count > 0)
 	{
 		task.ids = task.order_ids = oms_fill_orders(store, task.skus, (int) Min(max_rows - task.done, BATCH), task.numbers);
 		keep_locked(&task, ENTITY_ORDER, task.ids);
@@ -402,7 +403,8 @@ do_due(Store *store, int64 max_rows, TickResult *result)
 	move_open_rows(store, ENTITY_FULFILLMENT, max_rows, result);
 	/* these wait for no stock row, and so may come when some are held */
 	result->stock_holds_expired += oms_end_stock_holds(store, max_rows);
-	fill_waiting(store, max_rows, result);
+	fill_waiting(store, oms_fill_skus, max_rows, result);
+	fill_waiting(store, oms_fill_unstocked_skus, max_rows, result);
 }
 
 /*

@@ -183,6 +183,15 @@ confirmed, unfulfilled | 1 TUNING scheduled
 completed, delivered | 1 TUNING performed', 'a service is scheduled, put off, scheduled again and performed');
 SELECT is((SELECT requested_at FROM shop.fulfillment_facts WHERE method = 'service'), '2027-01-12T10:00:00Z', 'its appointment stands on it');
 
+SELECT pg_temp.place('tuning 2', '[{"sku": "TUNING", "quantity": 1, "unit_price": 120, "location": "oldtown"}]');
+SELECT is(pg_temp.story('tuning 2', 'TUNING', 'rejected') || ' ' || pg_temp.units('tuning 2'), 'confirmed, unfulfilled | 1 TUNING released
+confirmed, unfulfilled TUNING short 1', 'where nobody else may do it, it is owed');
+SELECT pg_temp.place('tuning 3', '[{"sku": "TUNING", "quantity": 1, "unit_price": 120}]');
+SELECT pg_temp.story('tuning 3', 'TUNING', 'rejected rejected rejected rejected rejected');
+SELECT is((SELECT orders_filled FROM oms.tick('shop')), 0::bigint, 'all have refused another');
+INSERT INTO shop.locations (code, name, kind, priority) VALUES ('studio', 'Studio', 'store', 9);
+SELECT is((SELECT orders_filled FROM oms.tick('shop')), 1::bigint, 'somebody new can');
+SELECT is(pg_temp.told('tuning 3') || ' ' || pg_temp.ways('tuning 3'), 'confirmed, unfulfilled | 1 TUNING released TUNING by service from studio', 'and does');
 SELECT pg_temp.place('song', '[{"sku": "SONG", "quantity": 1, "unit_price": 1}, {"sku": "TSHIRT", "quantity": 1, "unit_price": 20}, {"sku": "CARE", "quantity": 1, "unit_price": 5, "parent": 2}]');
 SELECT is(pg_temp.story('song', 'TSHIRT', 'shipped delivered'),
 'confirmed, partial | 1 SONG delivered | 1 CARE + 1 TSHIRT released
@@ -219,6 +228,10 @@ confirmed, unfulfilled', 'that one, having accepted, declines as well, and there
 SELECT is(pg_temp.units('lamp 2'), 'LAMP short 3', 'so the units are short');
 SELECT is((SELECT string_agg(t.event || coalesce(' ' || t.to_status, ''), ', ' ORDER BY t.position) FROM (SELECT * FROM shop.order_timeline t JOIN shop.orders o ON o.number = t.order_number
 	WHERE o.external_ref = 'lamp 2' ORDER BY t.position DESC LIMIT 2) t), 'moved declined, shorted', 'and the timeline says so');
+SELECT is((SELECT orders_filled FROM oms.tick('shop')), 0::bigint, 'nobody is asked twice');
+INSERT INTO shop.locations (code, name, kind, priority, tracked) VALUES ('cosy', 'Cosy Lights', 'supplier', 8, false);
+SELECT is((SELECT orders_filled FROM oms.tick('shop')), 1::bigint, 'a third supplier is found: tick asks it');
+SELECT is(pg_temp.told('lamp 2') || ' ' || pg_temp.ways('lamp 2'), 'confirmed, unfulfilled | 3 LAMP requested LAMP by dropship from cosy', 'and the order goes on');
 SELECT pg_temp.place('lamp 3', '[{"sku": "LAMP", "quantity": 1, "unit_price": 40}]');
 SELECT is(pg_temp.story('lamp 3', 'LAMP', 'cancel_requested accepted cancel_requested shipped'),
 'confirmed, unfulfilled | 1 LAMP requested
@@ -233,7 +246,7 @@ SELECT is(pg_temp.story('lamp 4', 'LAMP', 'cancel_requested canceled'),
 confirmed, unfulfilled | 1 LAMP cancel_requested | 1 MUG released
 confirmed, unfulfilled | 1 LAMP canceled | 1 MUG released', 'or it says yes, and the rest goes on');
 -- a supplier that keeps its own books is taken to have anything
-INSERT INTO shop.channel_stock_rules (channel, sku, location, effect) VALUES ('web', 'BOOK', 'acme', 'deny'), ('web', 'BOOK', 'best', 'deny');
+INSERT INTO shop.channel_stock_rules (channel, sku, location, effect) VALUES ('web', 'BOOK', 'acme', 'deny'), ('web', 'BOOK', 'best', 'deny'), ('web', 'BOOK', 'cosy', 'deny');
 SELECT pg_temp.place('book', '[{"sku": "BOOK", "quantity": 2, "unit_price": 15}]');
 SELECT is(pg_temp.ways('book'), 'BOOK by third_party from dock', 'a logistics partner sends from our stock');
 SELECT is(pg_temp.story('book', 'BOOK', 'declined'),
