@@ -81,13 +81,13 @@ static const StoreQuery read_held = {
 /* Units of one line that go one way are one demand. */
 static const StoreQuery read_demands = {
 	"SELECT w.order_id, w.order_line_id, ol.line_no::pg_catalog.int8, ol.sku, s.tracked, w.quantity, m.code, m.workflow,"
-	" m.by_partner, ol.location, w.pickup_location, ol.ship_group, w.ship_to_id, o.number, " KIT_COLUMNS("ol") ", o.channel"
-	" FROM (SELECT f.order_id, l.order_line_id, COALESCE($2, f.method) AS method, COALESCE($3, f.ship_to_id) AS ship_to_id,"
+	" m.by_partner, ol.location, w.pickup_location, ol.ship_group, w.ship_to_id, o.number, " KIT_COLUMNS("ol") ", o.channel, w.requested_at"
+	" FROM (SELECT f.order_id, l.order_line_id, f.requested_at, COALESCE($2, f.method) AS method, COALESCE($3, f.ship_to_id) AS ship_to_id,"
 	" CASE WHEN $5 THEN $4 ELSE f.pickup_location END AS pickup_location,"
 	" pg_catalog.sum(l.quantity)::pg_catalog.int8 AS quantity FROM @.fulfillments f"
-	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id WHERE f.id" EQ "ANY ($1) GROUP BY 1, 2, 3, 4, 5) w"
+	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id WHERE f.id" EQ "ANY ($1) GROUP BY 1, 2, 3, 4, 5, 6) w"
 	" JOIN @.orders o ON o.id" EQ "w.order_id JOIN @.order_lines ol ON ol.id" EQ "w.order_line_id"
-	" JOIN @.skus s ON s.code" EQ "ol.sku JOIN @.methods m ON m.code" EQ "w.method ORDER BY ol.line_no, m.code",
+	" JOIN @.skus s ON s.code" EQ "ol.sku JOIN @.methods m ON m.code" EQ "w.method ORDER BY ol.line_no, m.code, w.requested_at",
 	5, {UUIDARRAYOID, TEXTOID, UUIDOID, TEXTOID, BOOLOID}
 };
 
@@ -491,6 +491,7 @@ source_anew(Store *store, const Change *change, const Emptied *emptied, Events *
 		demand->order_number = oms_column_text(i, 14);
 		demand->channel = oms_column_text(i, 17);
 		oms_read_kit(demand, i, 15);
+		oms_read_requested(demand, i, 18);
 		/* counts nothing, and has who waits for the order see that it changed */
 		(void) oms_unit_change(changes, &demand->order_id, &demand->line_id);
 	}

@@ -128,7 +128,7 @@ read_demands(Store *store, const Array *skus, const Array *order_ids, Sourcing *
 		Demand	   *demand = &sourcing->demands[i];
 
 		oms_read_demand(demand, i);
-		oms_read_requested(demand, i, 21);
+		oms_read_requested(demand, i, 22);
 		demand->order_number = oms_column_text(i, 14);
 		demand->is_backordered = oms_column_bool(i, 15);
 		demand->is_whole = oms_column_bool(i, 16);

@@ -95,6 +95,8 @@ compare_ways(const Demand *a, const Demand *b)
 		order = compare_texts(a->pickup_location, b->pickup_location);
 	if (order == 0)
 		order = (int) a->has_ship_to - (int) b->has_ship_to;
+	if (order == 0 && !oms_same_request(a, b))
+		order = a->requested_at < b->requested_at || !a->has_requested_at ? -1 : 1;
 	return order == 0 && a->has_ship_to ? oms_uuid_cmp(&a->ship_to, &b->ship_to) : order;
 }
 
