@@ -15,7 +15,8 @@ typedef struct UnitChange
 	pg_uuid_t	order_id;
 	int64		canceled;
 	int64		allocated;
-	int64		backordered;	/* policy_id says under which, where more; 0: none */
+	int64		backordered;	/* policy_id says under which, where more; 0:
+								 * none */
 	int64		short_units;
 	int64		shipped;
 	int64		delivered;
