@@ -96,6 +96,9 @@ OBJS = $(patsubst %,src/%.o, \
 	sourcing_lines \
 	sourcing_problem \
 	sourcing_pieces \
+	sourcing_cost \
+	loads \
+	plan_order \
 	warranty \
 	supply \
 	backorder \

@@ -28,6 +28,7 @@ BEGIN
 		shipped_at timestamptz,
 		delivered_at timestamptz,
 		closed_at timestamptz,
+		load_day date,
 		attributes jsonb NOT NULL DEFAULT '{}',
 		revision bigint NOT NULL DEFAULT 0
 	) WITH (fillfactor = 70);
@@ -64,8 +65,25 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.shipped_at IS 'When its goods left (action issue), as the start of that transaction; kept by the engine';
 	COMMENT ON COLUMN fulfillments.delivered_at IS 'When the customer had it (action deliver), as the start of that transaction; kept by the engine';
 	COMMENT ON COLUMN fulfillments.closed_at IS 'When it entered a final state, as the start of that transaction; NULL while it is in none; kept by the engine';
+	COMMENT ON COLUMN fulfillments.load_day IS 'Day of its location, in its time_zone, whose daily_capacity its units take (location_loads); NULL: the location had none when it was made; kept by the engine';
 	COMMENT ON COLUMN fulfillments.attributes IS 'Whatever else people want to note, a JSON object; the engine does not read it';
 	COMMENT ON COLUMN fulfillments.revision IS 'How often the engine has written the row; a change by hand must leave it as it is (OM005)';
+
+	-- what verify_store counts a day by
+	CREATE INDEX fulfillments_load ON fulfillments (location, load_day) WHERE load_day IS NOT NULL;
+
+	CREATE TABLE location_loads (
+		location text COLLATE "C" NOT NULL REFERENCES locations,
+		day date NOT NULL,
+		units bigint NOT NULL DEFAULT 0 CHECK (units >= 0),
+		revision bigint NOT NULL DEFAULT 0,
+		PRIMARY KEY (location, day)
+	) WITH (fillfactor = 50);
+	COMMENT ON TABLE location_loads IS 'How much of a day''s daily_capacity a location has been given, a row for each day on which it was given anything while it had a daily_capacity';
+	COMMENT ON COLUMN location_loads.location IS 'Who has to do it';
+	COMMENT ON COLUMN location_loads.day IS 'The day, in the location''s time_zone; what came from its cutoff on is the next day''s';
+	COMMENT ON COLUMN location_loads.units IS 'Units of fulfillments with that load_day that still have to leave, or have left; kept by the engine';
+	COMMENT ON COLUMN location_loads.revision IS 'How often the engine has written the row';
 
 	CREATE TABLE fulfillment_lines (
 		id uuid PRIMARY KEY,
@@ -107,6 +125,10 @@ VALUES
 		'Asks guards (OM002), runs actions, logs, and makes automatic moves, of a statement''s fulfillments at once'),
 	('fulfillments', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
 		'Refuses TRUNCATE (OM006)'),
+	('location_loads', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.guard('kept', 'Change locations.daily_capacity, or move fulfillments')$$,
+		'Refuses changes by hand (OM005)'),
+	('location_loads', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('engine', 'change locations.daily_capacity, or move fulfillments')$$,
+		'Refuses TRUNCATE (OM005)'),
 	('fulfillment_lines', 'oms_guard', 'BEFORE INSERT OR DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('fulfillment_line')$$,
 		'Refuses changes by hand (OM005, OM006)'),
 	('fulfillment_lines', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,

@@ -51,6 +51,23 @@ LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_next_moves';
 COMMENT ON FUNCTION oms.next_moves(text, text, uuid) IS 'For each state that a move leads to from where an order or fulfillment (entity) is: whether an UPDATE of status by the caller would succeed now, and if not with which message it would fail. Writes and locks nothing. Errors: 22023 another entity, OM012 no such row, OM010 no such store';
 
+CREATE FUNCTION oms.plan_order(
+	store text,
+	order_id uuid,
+	OUT order_line_id uuid,
+	OUT line_no integer,
+	OUT sku text,
+	OUT method text,
+	OUT location text,
+	OUT pickup_location text,
+	OUT quantity bigint,
+	OUT unit_cost numeric,
+	OUT disposition text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'oms_plan_order';
+COMMENT ON FUNCTION oms.plan_order(text, uuid) IS 'From where an order''s units would come now: of a draft, as a move that does reserve would have it; of a placed order, those of its units that wait. disposition: allocate, quantity units from location, where each costs unit_cost in the store''s money besides the shipment; backorder, sold under a policy; short, without stock, for which reserve would refuse the order unless its if_short is hold. Components of a bundle in a draft are told under its line. Reads as the caller, takes and locks nothing. Errors: OM012 no such order, or a fault in it that reserve would refuse; OM009 a line without a method; 22003 costs beyond what can be computed with; OM010 no such store';
+
 CREATE FUNCTION oms.tick(store text, max_rows bigint DEFAULT 1000, OUT holds_released bigint, OUT stock_holds_expired bigint, OUT orders_filled bigint, OUT moves bigint)
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_tick';

@@ -18,7 +18,7 @@ BEGIN
 	COMMENT ON TABLE repairs IS 'What oms.repair_store has changed, one row a column of a row, append-only; written by the engine';
 	COMMENT ON COLUMN repairs.id IS 'Key, ascending';
 	COMMENT ON COLUMN repairs.at IS 'When it was mended, by the clock';
-	COMMENT ON COLUMN repairs.table_name IS 'The table whose row was mended: stock, orders, order_lines, payments, fulfillments, backorder_policies, inbound or bundle_components';
+	COMMENT ON COLUMN repairs.table_name IS 'The table whose row was mended: stock, orders, order_lines, payments, fulfillments, backorder_policies, inbound, location_loads or bundle_components';
 	COMMENT ON COLUMN repairs.key IS 'Which row: an order''s number, that and a line''s number, the id of a payment, policy or row of inbound, a fulfillment''s number, a SKU and its location, or the bundle that it is in';
 	COMMENT ON COLUMN repairs.column_name IS 'Which column, one that the engine keeps';
 	COMMENT ON COLUMN repairs.was IS 'What it held; NULL: nothing';

@@ -54,6 +54,10 @@ static const StoreQuery find_available = {
 	"SELECT FROM @.stock s WHERE s.sku" EQ "ANY ($1) AND s.available" GT "0 LIMIT 1", 1, {TEXTARRAYOID}
 };
 
+static const StoreQuery find_skus_of_order = {
+	"SELECT DISTINCT l.sku FROM @.order_lines l WHERE l.order_id" EQ "$1 AND " WAITS, 1, {UUIDOID}
+};
+
 static const StoreQuery lock_orders = {
 	"SELECT o.id FROM @.orders o WHERE o.id" EQ "ANY ($1) ORDER BY o.id FOR NO KEY UPDATE", 1, {UUIDARRAYOID}
 };
@@ -140,6 +144,22 @@ read_demands(Store *store, const Array *skus, const Array *order_ids, Sourcing *
 		demand->may_be_short = true;
 	}
 	oms_source_exclude(store, sourcing);
+}
+
+/*
+ * oms_read_waiting_demands reads what an order waits for.
+ */
+void
+oms_read_waiting_demands(Store *store, const pg_uuid_t *id, Sourcing *sourcing)
+{
+	Array	   *ids = oms_array(UUIDOID, 1);
+	Array	   *skus = oms_array(TEXTOID, 8);
+	uint64		count = oms_run(store, &find_skus_of_order, (Datum[]) {UUIDPGetDatum(id)});
+
+	for (uint64 i = 0; i < count; i++)
+		oms_array_add_text(skus, oms_column_text(i, 1));
+	oms_array_add_uuid(ids, id);
+	read_demands(store, skus, ids, sourcing);
 }
 
 /*

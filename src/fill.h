@@ -14,6 +14,7 @@ extern Array *oms_fill_lock(Store *store, const Array *skus, const StockChanges 
 extern Array *oms_fill_skus(Store *store, char **last);
 extern Array *oms_fill_unstocked_skus(Store *store, char **last);
 extern Array *oms_fill_orders(Store *store, const Array *skus, int most, const char **numbers);
+extern void oms_read_waiting_demands(Store *store, const pg_uuid_t *id, Sourcing *sourcing);
 extern void oms_release_stock_holds(Store *store, const Array *order_ids);
 extern void oms_fill(Store *store, const Array *skus, const Array *order_ids, bool have_arrived);
 

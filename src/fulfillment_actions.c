@@ -15,6 +15,7 @@
 #include "actions.h"
 #include "event.h"
 #include "giveway.h"
+#include "loads.h"
 #include "oms.h"
 #include "plan.h"
 #include "sourcing.h"
@@ -59,8 +60,8 @@ static const StoreQuery claim_restock = {
 };
 
 static const StoreQuery read_units = {
-	"SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked, f.location, ol.line_no::pg_catalog.int8"
-	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
+	"SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked, f.location, ol.line_no::pg_catalog.int8,"
+	" f.load_day FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.fulfillments f ON f.id" EQ "w.id"
 	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id"
 	" ORDER BY w.id, ol.line_no",
 	1, {UUIDARRAYOID}
@@ -94,6 +95,8 @@ typedef struct Unit
 	const char *location;
 	int64		quantity;
 	bool		tracked;
+	bool		has_load_day;
+	DateADT		load_day;
 } Unit;
 
 static Unit *read_unit_rows(Store *store, Mover **rows, int count, int *nunits);
@@ -136,6 +139,7 @@ read_unit_rows(Store *store, Mover **rows, int count, int *nunits)
 	for (uint64 i = 0; i < found; i++)
 	{
 		pg_uuid_t	id = oms_column_uuid(i, 1);
+		bool		isnull;
 
 		while (oms_uuid_cmp(&rows[row]->id, &id) != 0)
 			row++;
@@ -146,6 +150,9 @@ read_unit_rows(Store *store, Mover **rows, int count, int *nunits)
 		units[i].tracked = oms_column_bool(i, 5);
 		units[i].location = oms_column_text(i, 6);
 		units[i].line_no = (int) oms_column_int64(i, 7);
+		units[i].has_load_day = !oms_column_is_null(i, 8);
+		if (units[i].has_load_day)
+			units[i].load_day = DatumGetDateADT(oms_column(i, 8, DATEOID, &isnull));
 	}
 	*nunits = (int) found;
 	return units;
@@ -260,6 +267,22 @@ give_back(const Unit *unit, StockChanges *stock, Movements *movements)
 }
 
 /*
+ * loads_of_units returns what units that have not left take off locations' days.
+ */
+static Loads *
+loads_of_units(const Unit *units, int count)
+{
+	Loads	   *loads = oms_loads(4);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (units[i].has_load_day)
+			(void) oms_load(loads, units[i].location, units[i].load_day, -units[i].quantity);
+	}
+	return loads;
+}
+
+/*
  * act_release: units go back to stock and are canceled.
  */
 static void
@@ -290,6 +313,7 @@ act_release(Store *store, Mover **rows, int count)
 					  psprintf("{\"line\": %d, \"quantity\": " INT64_FORMAT "}", units[i].line_no, units[i].quantity));
 	}
 	apply_stock(store, stock);
+	oms_loads_give_back(store, loads_of_units(units, nunits));
 	oms_movements_write(store, movements);
 	oms_events_write(store, events);
 	oms_units_apply(store, changes);
@@ -357,6 +381,7 @@ act_reroute(Store *store, Mover **rows, int count)
 	sourcing.given_back = oms_stock_changes(nunits);
 	for (int i = 0; i < nunits; i++)
 		give_back(&units[i], sourcing.given_back, movements);
+	sourcing.loads_back = loads_of_units(units, nunits);
 	read_reroute_demands(store, rows, count, &sourcing);
 	oms_source_exclude(store, &sourcing);
 	sourcing.never_waits = oms_stock_is_locked();

@@ -27,19 +27,20 @@
  */
 static const StoreQuery insert_fulfillments = {
 	"WITH made AS (INSERT INTO @.fulfillments (id, number, order_id, location, pickup_location, method, workflow, status,"
-	" stock_state, ship_to_id, requested_at)"
+	" stock_state, ship_to_id, requested_at, load_day)"
 	" SELECT f.id, f.number, f.order_id, f.location, f.pickup_location, f.method, f.workflow, f.status, 'reserved', f.ship_to_id,"
-	" f.requested_at"
+	" f.requested_at, f.load_day"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
-	" pg_catalog.unnest($15)) AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id, requested_at))"
+	" pg_catalog.unnest($15)) AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id, requested_at, load_day))"
 	" INSERT INTO @.fulfillment_lines (fulfillment_id, order_line_id, sku, quantity, tracked)"
 	" SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked"
 	" FROM ROWS FROM (pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13),"
 	" pg_catalog.unnest($14)) AS l(fulfillment_id, order_line_id, sku, quantity, tracked)",
 	15, {
 		UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-		TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID
+		TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID,
+		DATEARRAYOID
 	}
 };
 
@@ -222,7 +223,7 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 {
 	static const Oid types[15] = {
 		UUIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
-		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID, TIMESTAMPTZOID
+		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID, TIMESTAMPTZOID, DATEOID
 	};
 	int		   *target = palloc(Max(1, sourcing->npieces) * sizeof(int));
 	int			count = 0;
@@ -255,6 +256,10 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 		oms_array_add_text(arrays[7], makings[i].status);
 		oms_array_add_uuid(arrays[8], demand->has_ship_to ? &demand->ship_to : NULL);
 		add_request(arrays[14], &makings[i]);
+		if (makings[i].first->is_limited)
+			oms_array_add(arrays[14], DateADTGetDatum(makings[i].first->load_day));
+		else
+			oms_array_add_null(arrays[14]);
 	}
 	for (int i = 0; i < sourcing->npieces; i++)
 	{

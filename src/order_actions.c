@@ -185,6 +185,20 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 }
 
 /*
+ * oms_read_draft_demands reads what a draft wants.
+ */
+void
+oms_read_draft_demands(Store *store, const pg_uuid_t *id, Sourcing *sourcing)
+{
+	Mover		mover = {.id = *id, .order_id = *id};
+	Mover	   *row = &mover;
+
+	oms_peek(store, ENTITY_ORDER, row, 1);
+	if (row->order)
+		(void) read_demand_rows(store, &row, 1, oms_mover_ids(&row, 1), sourcing);
+}
+
+/*
  * hold_and_finish holds the orders that are short or beyond their customer's
  * credit, then counts what all of them have.  Until that is counted, an order
  * looks as if nothing had to be paid for it, so no automatic move is judged by

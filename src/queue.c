@@ -25,6 +25,8 @@ static int	places = 0;
 static bool has_record = false; /* one of QUEUE_TRANSACTION or QUEUE_MOVEMENT
 								 * is among them */
 
+static bool stand(const Store *store, Queue queue, const char *first, const char *second, bool waits);
+
 /*
  * this_transaction returns what tells transactions of this backend apart.
  */
@@ -47,6 +49,24 @@ this_transaction(void)
 bool
 oms_stand_in_line(const Store *store, Queue queue, const char *first, const char *second)
 {
+	return stand(store, queue, first, second, true);
+}
+
+/*
+ * oms_step_in_line does so where nobody is there, and returns false elsewhere.
+ */
+bool
+oms_step_in_line(const Store *store, Queue queue, const char *first, const char *second)
+{
+	return stand(store, queue, first, second, false);
+}
+
+/*
+ * stand does the work of the two.
+ */
+static bool
+stand(const Store *store, Queue queue, const char *first, const char *second, bool waits)
+{
 	LOCKTAG		tag;
 	uint64		key;
 	LockAcquireResult result;
@@ -63,7 +83,9 @@ oms_stand_in_line(const Store *store, Queue queue, const char *first, const char
 	key = hash_bytes_extended((const unsigned char *) first, strlen(first), store->namespace_oid);
 	key = hash_bytes_extended((const unsigned char *) second, strlen(second), key);
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, FIRST_QUEUE + queue);
-	result = LockAcquire(&tag, ExclusiveLock, false, is_record && has_record);
+	result = LockAcquire(&tag, ExclusiveLock, false, !waits || (is_record && has_record));
+	if (result == LOCKACQUIRE_NOT_AVAIL && !waits)
+		return false;
 	if (result == LOCKACQUIRE_NOT_AVAIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),

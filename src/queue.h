@@ -16,9 +16,11 @@ typedef enum Queue
 	QUEUE_HOLD,					/* a stock hold's ref */
 	QUEUE_TRANSACTION,			/* recording a payment's gateway_ref */
 	QUEUE_MOVEMENT,				/* recording a movement's external_ref */
-	QUEUE_INBOUND				/* announcing what is on its way by a ref */
+	QUEUE_INBOUND,				/* announcing what is on its way by a ref */
+	QUEUE_LOAD					/* making the row of a location's day */
 } Queue;
 
 extern bool oms_stand_in_line(const Store *store, Queue queue, const char *first, const char *second);
+extern bool oms_step_in_line(const Store *store, Queue queue, const char *first, const char *second);
 
 #endif							/* OMS_QUEUE_H */

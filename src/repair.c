@@ -26,6 +26,7 @@
 #include "utils/resowner.h"
 
 #include "event.h"
+#include "loads.h"
 #include "oms.h"
 #include "plan.h"
 #include "repair.h"
@@ -65,6 +66,7 @@ static const Mend mends[] = {
 	{"a policy's backordered units are those of its lines", "backorder_policies", {"backordered"}},
 	{"what is on its way is counted by its movements", "inbound", {"sent", "received", "returned"}},
 	{"what has left or is done with says since when", "inbound", {"sent_at", "closed_at"}},
+	{LOADS_RULE, "location_loads", {"units"}},
 	{"a payment's money and requests are its transactions'", "payments", {
 			"authorized", "captured", "voided", "refunded", "charged_back", "capture_requested", "refund_requested",
 			"open_requests", "failures"
@@ -107,6 +109,8 @@ static const struct
 	"(SELECT f.order_id FROM %1$s.fulfillments f WHERE f.id = o.fulfillment_id)"},
 	{"backorder_policies", "o.id = c.id", "t.id = o.id", "o.id::text", "NULL::uuid"},
 	{"inbound", "o.id = c.id", "t.id = o.id", "o.id::text", "NULL::uuid"},
+	{"location_loads", "o.location = c.location AND o.day = c.day", "t.location = o.location AND t.day = o.day",
+	"o.location || ' on ' || o.day", "NULL::uuid"},
 };
 
 static const StoreQuery log_repairs = {
@@ -268,7 +272,7 @@ keep_writers_out(Store *store)
 	static const char *const tables[] = {
 		"fulfillments", "fulfillment_lines", "packages", "package_lines", "carrier_events", "orders", "order_lines", "order_charges",
 		"order_holds", "payments",
-		"payment_transactions", "inbound", "stock", "stock_movements", "stock_holds", "backorder_policies", "bundle_items",
+		"payment_transactions", "inbound", "stock", "stock_movements", "stock_holds", "location_loads", "backorder_policies", "bundle_items",
 		"bundle_components"
 	};
 	StringInfoData command;
@@ -422,6 +426,7 @@ mend_all(Store *store, Repairs *repairs)
 
 	oms_repair_quietly(&quiet);
 	oms_repair_make_stock(store);
+	oms_make_missing_loads(store);
 	oms_repair_bundles(store, repairs);
 	for (int pass = 0; pass < MOST_PASSES; pass++)
 	{

@@ -20,11 +20,13 @@
 #include "utils/timestamp.h"
 
 #include "backorder.h"
+#include "loads.h"
 #include "oms.h"
 #include "plan.h"
 #include "queue.h"
 #include "rows.h"
 #include "sourcing.h"
+#include "sourcing_cost.h"
 #include "stock_hold.h"
 
 #define TRIES 5					/* without locking stock first */
@@ -47,7 +49,7 @@ static StockChanges *changes_of_plan(const Sourcing *sourcing, bool *takes);
 static void stand_in_line(const Store *store, const StockChanges *changes);
 static bool take_in_subtransaction(Store *store, const Sourcing *sourcing, const StockChanges *changes);
 static bool is_refused(const Sourcing *sourcing);
-static void refuse_short(const Sourcing *sourcing);
+static void refuse_short(Store *store, const Sourcing *sourcing);
 static void require_true_shortage(Store *store, Sourcing *sourcing);
 
 /*
@@ -145,6 +147,21 @@ oms_source_exclude(Store *store, Sourcing *sourcing)
 }
 
 /*
+ * is_limited tells whether any place of the plan has a daily capacity, or room of
+ * a day is given back.
+ */
+static bool
+is_limited(const Sourcing *sourcing)
+{
+	for (int i = 0; i < sourcing->npieces; i++)
+	{
+		if (sourcing->pieces[i].is_limited)
+			return true;
+	}
+	return sourcing->loads_back && sourcing->loads_back->count > 0;
+}
+
+/*
  * oms_source_take plans and takes the stock; each demand then knows what it
  * found.  Raises OM003 where a demand that may not be short would be.  The
  * caller acts as the owner and holds the orders.
@@ -166,7 +183,7 @@ oms_source_take(Store *store, Sourcing *sourcing)
 			require_true_shortage(store, sourcing);
 		if (is_refused(sourcing))
 			oms_require_reclaimed(store, sourcing);
-		refuse_short(sourcing);
+		refuse_short(store, sourcing);
 		changes = changes_of_plan(sourcing, &takes);
 		if (attempt == 0 && !sourcing->never_waits)
 		{
@@ -174,13 +191,14 @@ oms_source_take(Store *store, Sourcing *sourcing)
 			if (sourcing->takes_policies)
 				oms_backorder_queue(store, sourcing);
 		}
-		if (lock || sourcing->never_waits || (!takes && !sourcing->takes_policies))
+		if (lock || sourcing->never_waits || (!takes && !sourcing->takes_policies && !is_limited(sourcing)))
 		{
-			if (!oms_stock_apply(store, changes) || !oms_backorder_take(store, sourcing))
+			if (!oms_stock_apply(store, changes) || !oms_loads_apply(store, oms_loads_of_plan(sourcing)) ||
+				!oms_backorder_take(store, sourcing))
 				ereport(ERROR,
 						(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 						 errmsg("stock that is locked and enough cannot be taken"),
-						 errhint("A trigger on table stock or backorder_policies of store \"%s\" keeps the engine from writing it.", store->name)));
+						 errhint("A trigger on table stock, location_loads or backorder_policies of store \"%s\" keeps the engine from writing it.", store->name)));
 			return;
 		}
 		if (take_in_subtransaction(store, sourcing, changes))
@@ -195,11 +213,20 @@ oms_source_take(Store *store, Sourcing *sourcing)
 void
 oms_source_try(Store *store, Sourcing *sourcing)
 {
+	oms_source_in_thought(store, sourcing);
+	refuse_short(store, sourcing);
+}
+
+/*
+ * oms_source_in_thought finds out what each demand would find, on a snapshot.
+ */
+void
+oms_source_in_thought(Store *store, Sourcing *sourcing)
+{
 	oms_plan_sourcing(store, sourcing, false);
 	if (oms_reclaim_in_thought(store, sourcing))
 		oms_plan_sourcing(store, sourcing, false);
 	oms_backorder_plan(store, sourcing, false);
-	refuse_short(sourcing);
 }
 
 /*
@@ -279,7 +306,8 @@ take_in_subtransaction(Store *store, const Sourcing *sourcing, const StockChange
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		taken = oms_stock_apply(store, changes) && oms_backorder_take(store, sourcing);
+		taken = oms_stock_apply(store, changes) && oms_loads_apply(store, oms_loads_of_plan(sourcing)) &&
+			oms_backorder_take(store, sourcing);
 		if (taken)
 			ReleaseCurrentSubTransaction();
 		else
@@ -351,7 +379,7 @@ is_refused(const Sourcing *sourcing)
  * takes no stock finds no location.
  */
 static void
-refuse_short(const Sourcing *sourcing)
+refuse_short(Store *store, const Sourcing *sourcing)
 {
 	const Demand *first = NULL;
 	int			count = 0;
@@ -366,6 +394,7 @@ refuse_short(const Sourcing *sourcing)
 			continue;
 		if (!first)
 			first = demand;
+		oms_require_allowed(store, sourcing, demand, asked_line(demand));
 		appendStringInfo(&detail, "%s{\"line\":%d,\"sku\":", count++ == 0 ? "[" : ",", asked_line(demand));
 		escape_json(&detail, demand->sku);
 		appendStringInfoString(&detail, ",\"location\":");
@@ -410,10 +439,7 @@ require_true_shortage(Store *store, Sourcing *sourcing)
 	if (!is_refused(sourcing))
 		return;
 	sourcing->never_waits = false;
-	oms_plan_sourcing(store, sourcing, false);
-	if (oms_reclaim_in_thought(store, sourcing))
-		oms_plan_sourcing(store, sourcing, false);
-	oms_backorder_plan(store, sourcing, false);
+	oms_source_in_thought(store, sourcing);
 	sourcing->never_waits = true;
 	if (is_refused(sourcing))
 		return;

@@ -10,6 +10,7 @@
 #include "channel_rules.h"
 #include "event.h"
 #include "facts.h"
+#include "rulebook.h"
 #include "stock.h"
 #include "store.h"
 #include "units.h"
@@ -64,6 +65,11 @@ typedef struct Piece
 	int64		quantity;
 	int64		held;			/* of it, units that were held for the order */
 	int64		leaves;			/* units that the rest must leave available */
+	int64		unit_cost;		/* money a unit, in 1/10,000 */
+	bool		is_limited;		/* the place has a daily capacity: ... */
+	DateADT		load_day;		/* ... that of this day ... */
+	int64		most;			/* ... so many units; */
+	bool		is_first_load;	/* nothing was given to it yet */
 } Piece;
 
 typedef struct Sourcing
@@ -78,12 +84,15 @@ typedef struct Sourcing
 	bool		whole_kits;		/* kits that ship together get units that
 								 * complete them, no others */
 	ChannelRules *rules;		/* on the SKUs, once planned; or NULL */
+	const RuleBook *book;		/* what costs what; once planned, unless the
+								 * caller gives it */
 
 	/* what happens to stock in the same statement, or NULL */
 	StockChanges *given_back;
 	StockChanges *held;			/* units of the order's own hold, which it may
 								 * have again */
 	StockChanges *expired;		/* of holds whose time is over, for anybody */
+	struct Loads *loads_back;	/* units of locations' days */
 
 	Piece	   *pieces;			/* the plan, once stock is taken */
 	int			npieces;
@@ -105,6 +114,7 @@ typedef struct Sourcing
 /* sourcing.c */
 extern void oms_source_take(Store *store, Sourcing *sourcing);
 extern void oms_source_try(Store *store, Sourcing *sourcing);
+extern void oms_source_in_thought(Store *store, Sourcing *sourcing);
 extern void oms_source_events(const Sourcing *sourcing, bool shorted, Events *events);
 extern char *oms_waiting_detail(int line_no, int64 quantity, const pg_uuid_t *policy_id);
 extern int64 oms_lacking(const Demand *demand);

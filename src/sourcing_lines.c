@@ -134,11 +134,11 @@ want(PlanLine *line)
  * and where nothing costs anything whatever takes no stock.
  */
 static bool
-goes_with_goods(const PlanProblem *problem, const Demand *demand)
+goes_with_goods(const Planner *planner, const PlanProblem *problem, const Demand *demand)
 {
 	if (demand->tracked || problem->round == ROUND_REST)
 		return false;
-	if (!demand->ship_group || problem->round > ROUND_WHOLE)
+	if (!planner->costs && (!demand->ship_group || problem->round > ROUND_WHOLE))
 		return true;
 	for (int i = 0; demand->goods_line > 0 && i < problem->count; i++)
 	{
@@ -157,14 +157,14 @@ oms_plan_lines(Planner *planner, PlanProblem *problem)
 {
 	Member	   *members = palloc((problem->count + 1) * sizeof(Member));
 	Demand	  **list = palloc((problem->count + 1) * sizeof(Demand *));
-	bool		by_sku = planner->sourcing->rules != NULL;
+	bool		by_sku = planner->sourcing->rules || planner->costs;
 	int			count = 0;
 
 	for (int i = 0; i < problem->count; i++)
 	{
 		Demand	   *demand = problem->demands[i];
 
-		if (demand->found < demand->quantity && !goes_with_goods(problem, demand))
+		if (demand->found < demand->quantity && !goes_with_goods(planner, problem, demand))
 			sort_demand(&members[count++], demand, problem->round);
 	}
 	if (count > 1)

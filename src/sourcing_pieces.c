@@ -27,13 +27,11 @@ oms_may_serve(const Planner *planner, int place, const Demand *demand)
 		if (strcmp(demand->excluded[i], at->code) == 0)
 			return false;
 	}
+	if (!oms_is_fit(at, demand))
+		return false;
 	if (rules && !oms_channel_may_take(rules, demand->channel, demand->sku, at->code))
 		return false;
-	if (demand->location)
-		return strcmp(demand->location, at->code) == 0;
-	if (demand->by_partner)
-		return at->is_partner;
-	return at->tracked;
+	return !planner->costs || !oms_denies(planner->costs, place, demand, NULL);
 }
 
 /*
@@ -75,7 +73,9 @@ oms_can_give(const Planner *planner, int place, const Demand *demand)
 bool
 oms_can_give_all(const Planner *planner, int place, Demand **demands, int count)
 {
+	const Place *at = &planner->world->places[place];
 	int64		wanted = 0;
+	int64		all = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -86,10 +86,11 @@ oms_can_give_all(const Planner *planner, int place, Demand **demands, int count)
 		if (i == 0 || strcmp(demands[i - 1]->sku, demand->sku) != 0)
 			wanted = 0;
 		wanted += demand->quantity - demand->found;
+		all += demand->quantity - demand->found;
 		if (oms_can_give(planner, place, demand) < wanted)
 			return false;
 	}
-	return true;
+	return !at->is_limited || all <= at->room;
 }
 
 /*
@@ -119,12 +120,14 @@ new_piece(Planner *planner)
 int64
 oms_take_piece(Planner *planner, Demand *demand, int place, int64 most, bool only_held)
 {
-	const Place *at = &planner->world->places[place];
+	Place	   *at = &planner->world->places[place];
 	bool		tracked = demand->tracked && at->tracked;
 	int64		quantity = Min(most, demand->quantity - demand->found);
 	int64		held = 0;
 	Piece	   *piece;
 
+	if (at->is_limited)
+		quantity = Min(quantity, at->room);
 	if (tracked)
 	{
 		Supply	   *supply = oms_find_supply(planner->world, demand->sku, place);
@@ -147,6 +150,12 @@ oms_take_piece(Planner *planner, Demand *demand, int place, int64 most, bool onl
 	piece->quantity = quantity;
 	piece->held = held;
 	piece->leaves = tracked ? leaves_at(planner, place, demand) : 0;
+	piece->unit_cost = planner->costs ? oms_demand_cost(planner->costs, place, demand) : 0;
+	piece->is_limited = at->is_limited;
+	piece->load_day = at->day;
+	piece->most = at->most;
+	piece->is_first_load = at->is_limited && !at->has_row;
+	at->room -= quantity;
 	demand->found += quantity;
 	return quantity;
 }
@@ -164,6 +173,7 @@ oms_take_back(Planner *planner, int before)
 		Piece	   *piece = &sourcing->pieces[--sourcing->npieces];
 
 		piece->demand->found -= piece->quantity;
+		planner->world->places[piece->place].room += piece->quantity;
 		if (piece->tracked)
 		{
 			Supply	   *supply = oms_find_supply(planner->world, piece->demand->sku, piece->place);

@@ -64,6 +64,7 @@ begin_planner(Planner *planner, Store *store, Sourcing *sourcing, World *world)
 	planner->context = CurrentMemoryContext;
 	planner->scratch = AllocSetContextCreate(CurrentMemoryContext, "oms plan", ALLOCSET_DEFAULT_SIZES);
 	planner->untracked = palloc((world->nplaces + 1) * sizeof(int));
+	planner->costs = oms_read_costs(store, sourcing, world);
 	planner->nuntracked = 0;
 	for (int place = 0; place < world->nplaces; place++)
 	{
@@ -328,7 +329,8 @@ follow_goods(Planner *planner, PlanProblem *problem, int first)
 			if (piece->demand->line_no == demand->goods_line && oms_may_serve(planner, piece->place, demand))
 				(void) oms_take_piece(planner, demand, piece->place, piece->quantity, false);
 		}
-		if (demand->tracked || demand->found == demand->quantity || (place = first_place(planner, demand, first, end)) < 0)
+		if (planner->costs || demand->tracked || demand->found == demand->quantity ||
+			(place = first_place(planner, demand, first, end)) < 0)
 			continue;
 		if (oms_may_serve(planner, place, demand))
 			(void) oms_take_piece(planner, demand, place, PG_INT64_MAX, false);
@@ -387,11 +389,13 @@ plan_problem(Planner *planner, PlanProblem *problem)
 	Sourcing   *sourcing = planner->sourcing;
 	int			first = sourcing->npieces;
 
-	if (problem->pickup >= 0 && oms_take_all(planner, problem->demands, problem->count, problem->pickup))
+	if (planner->costs)
+		oms_aim_costs(planner->costs, planner->world, problem->demands[0]);
+	if (!planner->costs && problem->pickup >= 0 && oms_take_all(planner, problem->demands, problem->count, problem->pickup))
 		return;
 	if (sourcing->held && sourcing->held->count > 0)
 		plan_held(planner, problem);
-	for (int place = 0; sourcing->npieces == first && place < planner->world->nplaces; place++)
+	for (int place = 0; !planner->costs && sourcing->npieces == first && place < planner->world->nplaces; place++)
 	{
 		if (oms_take_all(planner, problem->demands, problem->count, place))
 			return;

@@ -10,6 +10,7 @@
 #ifndef OMS_SOURCING_PLAN_H
 #define OMS_SOURCING_PLAN_H
 
+#include "sourcing_cost.h"
 #include "split.h"
 #include "supply.h"
 
@@ -23,6 +24,7 @@ typedef struct Planner
 	MemoryContext scratch;		/* for one problem */
 	int		   *untracked;		/* places that keep their own books */
 	int			nuntracked;
+	Costs	   *costs;			/* NULL: nothing costs anything */
 } Planner;
 
 #define DEFAULT_NODE_LIMIT 5000

@@ -31,8 +31,9 @@ typedef struct Pairs
 } Pairs;
 
 static void number_places(const Planner *planner, PlanProblem *problem, Pairs *pairs);
-static void set_costs(const Planner *planner, PlanProblem *problem, const Pairs *pairs, bool breaks_ties);
-static void set_penalties(PlanProblem *problem);
+static int64 set_limits(const Planner *planner, PlanProblem *problem);
+static bool price(const Planner *planner, PlanProblem *problem, int64 most, bool breaks_ties, int *line, int *location);
+static void refuse_overflow(const Planner *planner, const PlanProblem *problem, int line, int location);
 
 /*
  * add_pair adds a pair, unless there is nothing.
@@ -63,17 +64,20 @@ add_pair(Pairs *pairs, int line, int place, int64 available)
 static int64
 kits_at(const Planner *planner, const PlanLine *line, int place)
 {
+	const Place *at = &planner->world->places[place];
 	int64		kits = line->quantity;
+	int64		units = 0;		/* in a kit */
 
 	for (int i = 0; i < line->nmembers && kits > 0; i++)
 	{
 		const Demand *demand = line->members[i];
 
+		units += demand->per_kit;
 		if (!oms_may_serve(planner, place, demand))
 			return 0;
 		kits = Min(kits, oms_can_give(planner, place, demand) / demand->per_kit);
 	}
-	return kits;
+	return at->is_limited && units > 0 ? Min(kits, at->room / units) : kits;
 }
 
 /*
@@ -160,7 +164,9 @@ oms_plan_pose(const Planner *planner, PlanProblem *problem)
 	SplitProblem *split = &problem->split;
 	Pairs		pairs = {0};
 	int64	   *quantity = palloc0((problem->nlines + 1) * sizeof(int64));
-	int			element;
+	int64		most;
+	int			line;
+	int			location;
 
 	memset(split, 0, sizeof(SplitProblem));
 	split->forced = -1;
@@ -173,6 +179,8 @@ oms_plan_pose(const Planner *planner, PlanProblem *problem)
 	if (pairs.count == 0)
 		return false;
 	number_places(planner, problem, &pairs);
+	if (pairs.count == 0)
+		return false;
 	/* of what nobody has there is nothing to decide */
 	for (int a = 0; a < pairs.count; a++)
 	{
@@ -186,19 +194,10 @@ oms_plan_pose(const Planner *planner, PlanProblem *problem)
 	split->arc_line = pairs.lines;
 	split->arc_location = pairs.places;
 	split->arc_available = pairs.available;
-	split->node_limit = Min(split->node_limit, Max(1, MOST_WORK / pairs.count));
-	set_costs(planner, problem, &pairs, true);
-	set_penalties(problem);
-	if (oms_split_check(split, &element) != SPLIT_SOUND)
-	{
-		set_costs(planner, problem, &pairs, false);
-		set_penalties(problem);
-		if (oms_split_check(split, &element) != SPLIT_SOUND)
-			ereport(ERROR,
-					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("quantities of order \"%s\" add up to more than can be computed with",
-							problem->demands[0]->order_number)));
-	}
+	most = set_limits(planner, problem);
+	/* what is too much with ties may do without */
+	if (!price(planner, problem, most, true, &line, &location) && !price(planner, problem, most, false, &line, &location))
+		refuse_overflow(planner, problem, line, location);
 	return true;
 }
 
@@ -254,6 +253,8 @@ number_places(const Planner *planner, PlanProblem *problem, Pairs *pairs)
 	int			nplaces = planner->world->nplaces;
 	int		   *serves = palloc0((nplaces + 1) * sizeof(int));
 	Candidate  *list = palloc((nplaces + 1) * sizeof(Candidate));
+	int			max_shipments = planner->costs ? planner->costs->policy->max_shipments : 0;
+	bool		is_full = max_shipments > 0 && problem->nopen >= max_shipments;
 	int			count = 0;
 	int			kept = 0;
 
@@ -263,7 +264,7 @@ number_places(const Planner *planner, PlanProblem *problem, Pairs *pairs)
 	{
 		int			place = preferred(problem, n);
 
-		if (serves[place] > 0)
+		if (serves[place] > 0 && (!is_full || problem->is_open[place]))
 			list[count++] = (Candidate) {n, problem->is_open[place], serves[place]};
 	}
 	if (count > SPLIT_MAX_LOCATIONS)
@@ -295,49 +296,244 @@ number_places(const Planner *planner, PlanProblem *problem, Pairs *pairs)
 }
 
 /*
- * set_costs says what locations and pairs cost, ties included or not.
+ * refuse_overflow raises 22003 for what cannot be computed with.
  */
 static void
-set_costs(const Planner *planner, PlanProblem *problem, const Pairs *pairs, bool breaks_ties)
+refuse_overflow(const Planner *planner, const PlanProblem *problem, int line, int location)
 {
-	SplitProblem *split = &problem->split;
-	int64	   *fixed_cost = palloc0((split->nlocations + 1) * sizeof(int64));
-	int64	   *arc_cost = palloc0((pairs->count + 1) * sizeof(int64));
-	int64		most = 0;		/* locations that a plan may open */
-	int64		shipment;		/* more than any sum of preferences */
+	const char *number = problem->demands[0]->order_number;
 
-	for (int i = 0; i < split->nlines && most < split->nlocations; i++)
-		most = Min(split->nlocations, most + split->quantity[i]);
-	shipment = breaks_ties ? most * split->nlocations + 1 : 1;
-	problem->scale = breaks_ties ? most * (shipment + split->nlocations) + 1 : 1;
-	for (int j = 0; j < split->nlocations; j++)
-	{
-		if (!problem->is_open[problem->places[j]])
-			fixed_cost[j] = shipment + (breaks_ties ? j : 0);
-	}
-	split->fixed_cost = fixed_cost;
-	split->arc_cost = arc_cost;
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 line >= 0 ? errmsg("what sku \"%s\" of order \"%s\" could cost is more than can be computed with",
+								problem->lines[line].members[0]->sku, number)
+			 : location >= 0 ? errmsg("what a shipment of order \"%s\" from location \"%s\" could cost is more than can be computed with",
+									  number, planner->world->places[problem->places[location]].code)
+			 : errmsg("what order \"%s\" could cost is more than can be computed with", number),
+			 errhint("See quantities, shipping_rates, sourcing_rules.cost, sourcing_policies.unfilled_penalty and the costs of locations.")));
 }
 
 /*
- * set_penalties has a unit cost more where nobody ships it than it could cost
- * from anywhere, so that none is left for its cost.
+ * counted returns an amount times a factor, -1 where it is too much.
  */
-static void
-set_penalties(PlanProblem *problem)
+static int64
+counted(int64 amount, int64 factor)
+{
+	int64		product;
+
+	return amount < 0 || factor < 0 || pg_mul_s64_overflow(amount, factor, &product) || product > PG_INT64_MAX / 4 ? -1 : product;
+}
+
+/*
+ * units_of returns how many units of a member are in one of a line.
+ */
+static int64
+units_of(const PlanLine *line, const Demand *member)
+{
+	return line->kind == LINE_UNITS ? 1 : line->kind == LINE_KITS ? member->per_kit : member->quantity - member->found;
+}
+
+/*
+ * line_cost returns what one of a line costs from a place, -1 where it is too much.
+ */
+static int64
+line_cost(const Planner *planner, const PlanLine *line, int place)
+{
+	int64		sum = 0;
+
+	if (line->kind == LINE_UNITS)
+		return oms_demand_cost(planner->costs, place, line->members[0]);
+	for (int i = 0; i < line->nmembers && sum >= 0; i++)
+	{
+		int64		cost = counted(oms_demand_cost(planner->costs, place, line->members[i]), units_of(line, line->members[i]));
+
+		sum = cost < 0 ? -1 : counted(sum + cost, 1);
+	}
+	return sum;
+}
+
+/*
+ * set_costs says what locations and pairs cost, and how much more for ties: scale
+ * is what the least money counts, shipment what a location does, and with prefers
+ * the locations' order besides.  Returns false, and where, if it is too much.
+ */
+static bool
+set_costs(const Planner *planner, PlanProblem *problem, int64 shipment, bool prefers, int *line, int *location)
 {
 	SplitProblem *split = &problem->split;
-	int64	   *penalty = palloc((split->nlines + 1) * sizeof(int64));
-	int64		dearest_location = 0;
-	int64		dearest_unit = 0;
+	int64	   *fixed_cost = palloc0((split->nlocations + 1) * sizeof(int64));
+	int64	   *arc_cost = palloc0((split->narcs + 1) * sizeof(int64));
+
+	split->fixed_cost = fixed_cost;
+	split->arc_cost = arc_cost;
+	*line = *location = -1;
+	for (int j = 0; j < split->nlocations; j++)
+	{
+		int64		money = planner->costs ? oms_shipment_cost(planner->costs, problem->places[j]) : 0;
+
+		if (problem->is_open[problem->places[j]])
+			continue;
+		*location = j;
+		if ((money = counted(money, problem->scale)) < 0)
+			return false;
+		fixed_cost[j] = money + shipment + (prefers ? j : 0);
+	}
+	*location = -1;
+	for (int a = 0; planner->costs && a < split->narcs; a++)
+	{
+		*line = split->arc_line[a];
+		arc_cost[a] = counted(line_cost(planner, &problem->lines[*line], problem->places[split->arc_location[a]]), problem->scale);
+		if (arc_cost[a] < 0)
+			return false;
+	}
+	*line = -1;
+	return true;
+}
+
+/*
+ * dearest_of says what the dearest location and the dearest pair cost.
+ */
+static void
+dearest_of(const SplitProblem *split, int64 *location, int64 *unit)
+{
+	*location = *unit = 0;
+	for (int j = 0; j < split->nlocations; j++)
+		*location = Max(*location, split->fixed_cost[j]);
+	for (int a = 0; a < split->narcs; a++)
+		*unit = Max(*unit, split->arc_cost[a]);
+}
+
+/*
+ * most_of_plan returns more than a plan could cost that opens so many locations,
+ * or -1.
+ */
+static int64
+most_of_plan(const SplitProblem *split, int64 most)
+{
+	int64		dearest_location;
+	int64		dearest_unit;
+	int64		units = 0;
+
+	dearest_of(split, &dearest_location, &dearest_unit);
+	for (int i = 0; i < split->nlines && units >= 0; i++)
+		units = counted(units + split->quantity[i], 1);
+	dearest_location = counted(dearest_location, most);
+	dearest_unit = counted(dearest_unit, units);
+	return dearest_location < 0 || dearest_unit < 0 ? -1 : counted(dearest_location + dearest_unit + 1, 1);
+}
+
+/*
+ * set_penalties has a unit that nobody ships cost what the policy says, or else
+ * more than it could cost from anywhere, so that none is left for its cost: one
+ * location opens for it at most, and where these are limited other lines give way
+ * in a chain, each at the difference of what it costs.  Returns false, and where,
+ * if it is too much.
+ */
+static bool
+set_penalties(const Planner *planner, PlanProblem *problem, int64 most, int *line)
+{
+	SplitProblem *split = &problem->split;
+	int64	   *penalty = palloc0((split->nlines + 1) * sizeof(int64));
+	int64		given = planner->costs ? planner->costs->policy->unfilled_penalty : -1;
+	int64		dearest_location;
+	int64		dearest_unit;
+
+	split->penalty = penalty;
+	dearest_of(split, &dearest_location, &dearest_unit);
+	if (split->capacity)
+		dearest_unit = counted(dearest_unit, Min(split->nlines, split->nlocations) + 1);
+	for (*line = 0; *line < split->nlines && !split->by_shipments; (*line)++)
+	{
+		const PlanLine *asked = &problem->lines[*line];
+		int64		units = 0;
+
+		for (int i = 0; i < asked->nmembers && units >= 0; i++)
+			units = asked->kind == LINE_UNITS ? 1 : counted(units + units_of(asked, asked->members[i]), 1);
+		penalty[*line] = given >= 0 ? counted(counted(given, units), problem->scale)
+			: split->max_shipments > 0 ? most_of_plan(split, most)
+			: dearest_unit < 0 ? -1 : counted(dearest_unit + dearest_location + 1, 1);
+		if (penalty[*line] < 0)
+			return false;
+	}
+	*line = -1;
+	return true;
+}
+
+/*
+ * price sets all costs.  Where the fewest shipments come first and some locations
+ * are open already, which the kernel would count, a shipment costs more than
+ * all else.  Returns false, and where, if it is too much.
+ */
+static bool
+price(const Planner *planner, PlanProblem *problem, int64 most, bool breaks_ties, int *line, int *location)
+{
+	SplitProblem *split = &problem->split;
+	int64		shipment = breaks_ties ? most * split->nlocations + 1 : 1;
+	int64		dearest;
+
+	problem->scale = breaks_ties ? most * (shipment + split->nlocations) + 1 : 1;
+	if (!set_costs(planner, problem, shipment, breaks_ties, line, location))
+		return false;
+	if (planner->costs && planner->costs->policy->by_shipments)
+	{
+		split->by_shipments = problem->nopen == 0;
+		dearest = split->by_shipments ? 0 : most_of_plan(split, most);
+		if (dearest < 0 || !set_costs(planner, problem, shipment + dearest, breaks_ties, line, location))
+			return false;
+	}
+	if (!set_penalties(planner, problem, most, line))
+		return false;
+	if (oms_split_check(split, line) == SPLIT_SOUND)
+		return true;
+	if (*line >= split->nlines)
+		*line = -1;
+	return false;
+}
+
+/*
+ * set_capacity tells the kernel how much room there is where days are limited.  Of
+ * what is wanted whole it counts one: what does not fit is left to the next round.
+ */
+static void
+set_capacity(const Planner *planner, PlanProblem *problem)
+{
+	SplitProblem *split = &problem->split;
+	int64	   *capacity = palloc((split->nlocations + 1) * sizeof(int64));
+	bool		any = false;
 
 	for (int j = 0; j < split->nlocations; j++)
-		dearest_location = Max(dearest_location, split->fixed_cost[j]);
-	for (int a = 0; a < split->narcs; a++)
-		dearest_unit = Max(dearest_unit, split->arc_cost[a]);
-	for (int i = 0; i < split->nlines; i++)
-		penalty[i] = dearest_unit + dearest_location + 1;
-	split->penalty = penalty;
+	{
+		const Place *place = &planner->world->places[problem->places[j]];
+
+		any |= place->is_limited;
+		capacity[j] = place->is_limited ? place->room : SPLIT_UNLIMITED;
+	}
+	split->capacity = any ? capacity : NULL;
+}
+
+/*
+ * set_limits tells the kernel what the policy limits.  Returns how many locations a
+ * plan may open.
+ */
+static int64
+set_limits(const Planner *planner, PlanProblem *problem)
+{
+	SplitProblem *split = &problem->split;
+	const SourcingPolicy *policy = planner->costs ? planner->costs->policy : NULL;
+	int64		most = 0;
+
+	for (int i = 0; i < split->nlines && most < split->nlocations; i++)
+		most = Min(split->nlocations, most + split->quantity[i]);
+	set_capacity(planner, problem);
+	if (policy)
+		split->node_limit = policy->node_limit;
+	split->node_limit = Min(split->node_limit, Max(1, MOST_WORK / split->narcs));
+	if (policy && policy->max_shipments > problem->nopen)
+	{
+		split->max_shipments = policy->max_shipments - problem->nopen;
+		most = Min(most, split->max_shipments);
+	}
+	return most;
 }
 
 /*

@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 
 #include "giveway.h"
+#include "loads.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -139,14 +140,15 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 	}
 	if (!needed)
 		return;
-	if (sourcing->rules)
-		first = PG_INT32_MAX;	/* any of them may be denied */
+	if (sourcing->rules || !oms_rules_are_empty(sourcing->book))
+		first = PG_INT32_MAX;	/* any of them may be denied, or be the best */
 	count = oms_run(store, &read_places, (Datum[]) {oms_array_datum(named), Int64GetDatum(first), BoolGetDatum(by_partner)});
 	world->places = repalloc_huge(world->places, (world->nplaces + count + 1) * sizeof(Place));
 	for (uint64 i = 0; i < count; i++)
 	{
 		Place	   *place = &world->places[world->nplaces++];
 
+		memset(place, 0, sizeof(Place));
 		place->code = oms_column_text(i, 1);
 		place->priority = oms_column_int64(i, 2);
 		place->tracked = oms_column_bool(i, 3);
@@ -253,6 +255,8 @@ oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 	Datum		args[4];
 	uint64		count = 0;
 
+	if (!sourcing->book)
+		sourcing->book = oms_rule_book(store);
 	sourcing->rules = oms_has_channel_rules(store) ? rules_on(store, sourcing) : NULL;
 	for (int i = 0; i < sourcing->count; i++)
 	{
@@ -268,7 +272,7 @@ oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 	if (skus->count > 0)
 		count = oms_run(store, query, args);
 
-	world->places = palloc_extended((count + 1) * sizeof(Place), MCXT_ALLOC_HUGE);
+	world->places = palloc_extended((count + 1) * sizeof(Place), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	world->supplies = palloc_extended((count + 1) * sizeof(Supply), MCXT_ALLOC_HUGE);
 	world->nplaces = world->nsupplies = count;
 	for (uint64 i = 0; i < count; i++)
@@ -289,6 +293,7 @@ oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 	order_places(world);
 	qsort(world->supplies, world->nsupplies, sizeof(Supply), compare_supplies);
 	add_back(sourcing, world);
+	oms_read_loads(store, sourcing, world, lock ? LOADS_LOCK : sourcing->never_waits ? LOADS_LOCK_AT_HAND : LOADS_READ);
 }
 
 /*
@@ -314,6 +319,18 @@ add_back(const Sourcing *sourcing, World *world)
 				supply->left -= back->reserved;
 		}
 	}
+}
+
+/*
+ * oms_is_fit tells whether a place is one of those that a demand may come from: the
+ * one that is named, a partner for a partner's method, else any that counts stock.
+ */
+bool
+oms_is_fit(const Place *place, const Demand *demand)
+{
+	if (demand->location)
+		return strcmp(demand->location, place->code) == 0;
+	return demand->by_partner ? place->is_partner : place->tracked;
 }
 
 /*

@@ -5,6 +5,8 @@
 #ifndef OMS_SUPPLY_H
 #define OMS_SUPPLY_H
 
+#include "utils/date.h"
+
 #include "sourcing.h"
 
 typedef struct Place
@@ -13,6 +15,13 @@ typedef struct Place
 	int64		priority;
 	bool		tracked;
 	bool		is_partner;
+
+	/* where it has a daily capacity; see loads.c */
+	bool		is_limited;
+	bool		has_row;		/* something was given to it on the day */
+	DateADT		day;			/* in which it does what it is given now */
+	int64		most;			/* units of the day */
+	int64		room;			/* of them, not taken yet */
 } Place;
 
 typedef struct Supply
@@ -32,6 +41,7 @@ typedef struct World
 	int			nsupplies;
 } World;
 
+extern bool oms_is_fit(const Place *place, const Demand *demand);
 extern void oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world);
 extern int	oms_find_place(const World *world, const char *code);
 extern Supply *oms_find_supply(const World *world, const char *sku, int place);

@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "loads.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -49,6 +50,12 @@ static const Rule rules[] = {
 		" UNION ALL SELECT h.sku, h.location, h.quantity FROM @.stock_holds h) r"
 		" GROUP BY r.sku, r.location) f ON f.sku = s.sku AND f.location = s.location"
 	" WHERE coalesce(s.reserved, 0) <> coalesce(f.reserved, 0)"},
+	{LOADS_RULE,
+		"SELECT coalesce(d.location, f.location) AS location, coalesce(d.day, f.day) AS day, coalesce(f.units, 0) AS units,"
+		" d.units AS was FROM @.location_loads d FULL JOIN (SELECT f.location, f.load_day AS day, sum(l.quantity)::bigint AS units"
+		" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id = f.id WHERE f.load_day IS NOT NULL"
+		" AND (f.stock_state = 'reserved' OR f.shipped_at IS NOT NULL) GROUP BY f.location, f.load_day) f"
+	" ON f.location = d.location AND f.day = d.day WHERE coalesce(d.units, 0) <> coalesce(f.units, 0)"},
 	{"stock is never oversold",
 		"SELECT sku, location, on_hand, unavailable, reserved FROM @.stock"
 	" WHERE unavailable < 0 OR reserved < 0 OR reserved > on_hand - unavailable"},
@@ -417,7 +424,7 @@ static const Rule rules[] = {
 		" WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid IN (i.inhrelid, i.inhparent)"
 		" AND c.relnamespace = '@'::pg_catalog.regnamespace AND c.relname IN ('settings', 'workflows', 'methods', 'channels',"
 		" 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'backorder_policies', 'stock_holds', 'channel_stock_rules', 'zones', 'shipping_rates', 'sourcing_rules', 'sourcing_policies', 'inbound', 'stock_feeds', 'stock_feed_items', 'repairs', 'orders', 'order_lines',"
-	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'packages', 'package_lines', 'carrier_events', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
+	" 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'packages', 'package_lines', 'carrier_events', 'location_loads', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components'))"},
 };
 
 /*

@@ -9,7 +9,7 @@ SELECT oms.create_store('shop');
 -- ---- what is there
 
 SELECT tables_are('shop', ARRAY['settings', 'workflows', 'methods', 'channels', 'locations', 'skus', 'reasons', 'customers', 'addresses', 'stock', 'stock_movements', 'stock_feeds', 'stock_feed_items', 'repairs', 'inbound', 'stock_holds', 'channel_stock_rules', 'zones', 'shipping_rates', 'sourcing_rules', 'sourcing_policies',
-	'backorder_policies', 'orders', 'order_lines', 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'packages', 'package_lines', 'carrier_events', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components']);
+	'backorder_policies', 'orders', 'order_lines', 'order_charges', 'order_holds', 'order_events', 'fulfillments', 'fulfillment_lines', 'packages', 'package_lines', 'carrier_events', 'location_loads', 'payments', 'payment_transactions', 'bundle_items', 'bundle_components']);
 SELECT views_are('shop', ARRAY['order_summary', 'order_line_facts', 'fulfillment_facts', 'stock_position', 'availability', 'in_transit', 'order_timeline', 'backorders', 'refunds_due', 'bundle_lines', 'workflow_paths', 'workflow_dwell', 'workflow_conformance']);
 -- the column sheet of the design
 SELECT is((SELECT string_agg(t || '.' || c, ' ' ORDER BY t, c) FROM (VALUES
@@ -32,7 +32,7 @@ SELECT is((SELECT string_agg(t || '.' || c, ' ' ORDER BY t, c) FROM (VALUES
 	('fulfillments', 'id number order_id location pickup_location method workflow status status_reason stock_state ship_to_id requested_at promised_at carrier tracking_number partner_ref created_at shipped_at delivered_at attributes revision'),
 	('payments', 'id order_id method amount status authorized captured refunded charged_back revision'),
 	('payment_transactions', 'id at payment_id kind outcome amount gateway_ref fulfillment_id reason'),
-	('fulfillment_lines', 'id fulfillment_id order_line_id sku quantity')) AS sheet(t, columns), unnest(string_to_array(columns, ' ')) AS c
+	('location_loads', 'location day units'), ('fulfillment_lines', 'id fulfillment_id order_line_id sku quantity')) AS sheet(t, columns), unnest(string_to_array(columns, ' ')) AS c
 	WHERE NOT EXISTS (SELECT FROM information_schema.columns WHERE table_schema = 'shop' AND table_name = t AND column_name = c)), NULL, 'no column of the sheet is missing');
 SELECT is((SELECT string_agg(c.relname, ' ') FROM pg_class c WHERE relnamespace = 'shop'::regnamespace AND relkind IN ('r', 'p')
 	AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.conrelid = c.oid AND contype = 'p')), NULL, 'every table has a primary key');
