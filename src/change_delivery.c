@@ -29,6 +29,7 @@
 #include "facts.h"
 #include "fulfillment.h"
 #include "giveway.h"
+#include "loads.h"
 #include "machine.h"
 #include "oms.h"
 #include "order.h"
@@ -73,8 +74,8 @@ static const StoreQuery read_reserved = {
 };
 
 static const StoreQuery read_held = {
-	"SELECT l.sku, f.location, l.quantity FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id"
-	" WHERE f.id" EQ "ANY ($1) AND l.tracked",
+	"SELECT l.sku, f.location, l.quantity, l.tracked, f.load_day FROM @.fulfillments f"
+	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id WHERE f.id" EQ "ANY ($1)",
 	1, {UUIDARRAYOID}
 };
 
@@ -463,6 +464,29 @@ divide(Store *store, const Change *change, const Holding *list, int count)
 }
 
 /*
+ * give_back notes what the rows of read_held are of, which the plan may count on as
+ * on what is held for the order: stock, and room in locations' days.
+ */
+static void
+give_back(Sourcing *sourcing, uint64 count)
+{
+	sourcing->held = oms_stock_changes((int) count);
+	sourcing->loads_back = oms_loads(4);
+	for (uint64 i = 0; i < count; i++)
+	{
+		const char *location = oms_column_text(i, 2);
+		int64		quantity = oms_column_int64(i, 3);
+		bool		isnull;
+
+		if (oms_column_bool(i, 4))
+			oms_stock_change(sourcing->held, oms_column_text(i, 1), location)->reserved = -quantity;
+		if (!oms_column_is_null(i, 5))
+			(void) oms_load(sourcing->loads_back, location, DatumGetDateADT(oms_column(i, 5, DATEOID, &isnull)), -quantity);
+	}
+	oms_stock_merge(sourcing->held);
+}
+
+/*
  * source_anew gives back what the fulfillments hold and takes it, or other units,
  * for the new way.
  */
@@ -474,11 +498,7 @@ source_anew(Store *store, const Change *change, const Emptied *emptied, Events *
 	Datum		args[5] = {oms_array_datum(emptied->ids)};
 	uint64		found = oms_run(store, &read_held, args);
 
-	/* the plan may count on what the order has, as on what is held for it */
-	sourcing.held = oms_stock_changes((int) found);
-	for (uint64 i = 0; i < found; i++)
-		oms_stock_change(sourcing.held, oms_column_text(i, 1), oms_column_text(i, 2))->reserved = -oms_column_int64(i, 3);
-	oms_stock_merge(sourcing.held);
+	give_back(&sourcing, found);
 	found = oms_run_nulls(store, &read_demands, args, way_args(change, args));
 	sourcing.count = (int) found;
 	sourcing.demands = palloc0(Max(1, found) * sizeof(Demand));

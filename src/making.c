@@ -32,12 +32,12 @@ static const StoreQuery insert_fulfillments = {
 	" f.requested_at, f.load_day"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
-	" pg_catalog.unnest($15)) AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id, requested_at, load_day))"
+	" pg_catalog.unnest($15), pg_catalog.unnest($16)) AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id, requested_at, load_day))"
 	" INSERT INTO @.fulfillment_lines (fulfillment_id, order_line_id, sku, quantity, tracked)"
 	" SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked"
 	" FROM ROWS FROM (pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13),"
 	" pg_catalog.unnest($14)) AS l(fulfillment_id, order_line_id, sku, quantity, tracked)",
-	15, {
+	16, {
 		UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID,
 		DATEARRAYOID
@@ -221,15 +221,15 @@ choose_statuses(Store *store, Sourcing *sourcing, Making *makings, int count, co
 void
 oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events)
 {
-	static const Oid types[15] = {
+	static const Oid types[16] = {
 		UUIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
 		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID, TIMESTAMPTZOID, DATEOID
 	};
 	int		   *target = palloc(Max(1, sourcing->npieces) * sizeof(int));
 	int			count = 0;
 	Making	   *makings = NULL;
-	Array	   *arrays[15];
-	Datum		args[15];
+	Array	   *arrays[16];
+	Datum		args[16];
 
 	if (sourcing->npieces > 0)
 	{
@@ -240,8 +240,8 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 	oms_events_write(store, events);
 	if (sourcing->npieces == 0)
 		return;
-	for (int i = 0; i < 15; i++)
-		arrays[i] = oms_array(types[i], i < 9 || i == 14 ? count : sourcing->npieces);
+	for (int i = 0; i < 16; i++)
+		arrays[i] = oms_array(types[i], i < 9 || i >= 14 ? count : sourcing->npieces);
 	for (int i = 0; i < count; i++)
 	{
 		const Demand *demand = makings[i].first->demand;
@@ -257,9 +257,9 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 		oms_array_add_uuid(arrays[8], demand->has_ship_to ? &demand->ship_to : NULL);
 		add_request(arrays[14], &makings[i]);
 		if (makings[i].first->is_limited)
-			oms_array_add(arrays[14], DateADTGetDatum(makings[i].first->load_day));
+			oms_array_add(arrays[15], DateADTGetDatum(makings[i].first->load_day));
 		else
-			oms_array_add_null(arrays[14]);
+			oms_array_add_null(arrays[15]);
 	}
 	for (int i = 0; i < sourcing->npieces; i++)
 	{
@@ -271,7 +271,7 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 		oms_array_add_int64(arrays[12], piece->quantity);
 		oms_array_add(arrays[13], BoolGetDatum(piece->tracked));
 	}
-	for (int i = 0; i < 15; i++)
+	for (int i = 0; i < 16; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	if (oms_run(store, &insert_fulfillments, args) != sourcing->npieces)
 		oms_refuse_interference("fulfillment_lines");

@@ -43,7 +43,7 @@ static const StoreQuery order_of = {
 /* In order of their numbers: S-1-9 is before S-1-10. */
 static const StoreQuery read_fulfillments = {
 	"SELECT f.id, f.number, f.stock_state, f.order_id::pg_catalog.text, f.location, f.pickup_location, f.method,"
-	" f.ship_to_id::pg_catalog.text, f.workflow, f.status FROM @.fulfillments f WHERE f.id" EQ "ANY ($1)"
+	" f.ship_to_id::pg_catalog.text, f.workflow, f.status, f.requested_at::pg_catalog.text, f.load_day::pg_catalog.text FROM @.fulfillments f WHERE f.id" EQ "ANY ($1)"
 	" ORDER BY pg_catalog.length(f.number), f.number",
 	1, {UUIDARRAYOID}
 };
@@ -89,7 +89,8 @@ static const struct
 	const char *name;
 }			kinds[] = {
 
-	{4, "order"}, {5, "location"}, {6, "pickup location"}, {7, "method"}, {8, "address"}, {9, "workflow"}, {10, "status"}
+	{4, "order"}, {5, "location"}, {6, "pickup location"}, {7, "method"}, {8, "address"}, {9, "workflow"}, {10, "status"},
+	{11, "requested time"}, {12, "day of work"}
 };
 
 /*
