@@ -194,7 +194,7 @@ for my $units (0 .. 2)
 		}
 	}
 }
-my @parcels = map { my $n = $_; +{ map { $guards{fulfillment}[$_] => 1 } grep { $n >> $_ & 1 } 0 .. 2 } } 0 .. 7;
+my @parcels = map { my $n = $_; +{ map { $guards{fulfillment}[$_] => 1 } grep { $n >> $_ & 1 } 0 .. $#{ $guards{fulfillment} } } } 0 .. 2 ** @{ $guards{fulfillment} } - 1;
 
 # loops(workflow, reached): the states of each circle, sorted and joined
 sub loops
