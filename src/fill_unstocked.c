@@ -19,17 +19,25 @@
 
 #define MOST_SKUS 100			/* that tick looks at together */
 
+/* From one SKU to the next; fill.c does the same. */
+#define WAITS "l.backordered" PLUS "l.short" GT "0"
+#define NEXT_SKU(last) \
+	"SELECT l.sku FROM @.order_lines l WHERE " WAITS " AND l.sku" GT last " ORDER BY l.sku LIMIT 1"
+
 /*
  * Which location may serve a line is said as in sourcing.  A line that waits has
- * its method (keep_method.c).
+ * its method (keep_method.c).  Where all locations are counted, lines of goods are
+ * not looked at.
  */
 static const StoreQuery find_skus = {
-	"SELECT DISTINCT l.sku FROM @.order_lines l JOIN @.skus s ON s.code" EQ "l.sku JOIN @.methods m ON m.code" EQ "l.method"
-	" WHERE l.backordered" PLUS "l.short" GT "0 AND l.sku" GT "$1 AND (NOT s.tracked OR m.by_partner OR l.location IS NOT NULL)"
-	" AND EXISTS (SELECT FROM @.locations p WHERE p.active AND (NOT s.tracked OR NOT p.tracked)"
-	" AND CASE WHEN l.location IS NOT NULL THEN l.location" EQ "p.code WHEN m.by_partner THEN " IS_PARTNER("p") " ELSE p.tracked END"
-	" AND NOT EXISTS (SELECT FROM @.fulfillments f WHERE f.order_id" EQ "l.order_id AND f.rerouted AND f.location" EQ "p.code))"
-	" ORDER BY l.sku LIMIT $2",
+	"WITH RECURSIVE w AS ((" NEXT_SKU("$1") ") UNION ALL SELECT (" NEXT_SKU("w.sku") ") FROM w WHERE w.sku IS NOT NULL)"
+	" SELECT s.code FROM w JOIN @.skus s ON s.code" EQ "w.sku"
+	" WHERE (NOT s.tracked OR (SELECT EXISTS (SELECT FROM @.locations u WHERE u.active AND NOT u.tracked)))"
+	" AND EXISTS (SELECT FROM @.order_lines l JOIN @.methods m ON m.code" EQ "l.method JOIN @.locations p ON p.active"
+	" AND (NOT s.tracked OR NOT p.tracked) AND CASE WHEN l.location IS NOT NULL THEN l.location" EQ "p.code"
+	" WHEN m.by_partner THEN " IS_PARTNER("p") " ELSE p.tracked END"
+	" WHERE l.sku" EQ "s.code AND " WAITS " AND NOT EXISTS (SELECT FROM @.fulfillments f"
+	" WHERE f.order_id" EQ "l.order_id AND f.rerouted AND f.location" EQ "p.code)) ORDER BY s.code LIMIT $2",
 	2, {TEXTOID, INT8OID}
 };
 
