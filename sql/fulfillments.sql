@@ -61,7 +61,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.carrier IS 'Who transports it; people write it';
 	COMMENT ON COLUMN fulfillments.tracking_number IS 'What the carrier calls it; people write it, and a fulfillment divided off begins without';
 	COMMENT ON COLUMN fulfillments.partner_ref IS 'What a supplier or logistics partner calls it; people write it';
-	COMMENT ON COLUMN fulfillments.created_at IS 'When it was made, by placing or rerouting; one divided off keeps that of the one it comes from; fixed (OM006)';
+	COMMENT ON COLUMN fulfillments.created_at IS 'When it was made, by placing, rerouting or going another way; one divided off keeps that of the one it comes from; fixed (OM006)';
 	COMMENT ON COLUMN fulfillments.shipped_at IS 'When its goods left (action issue), as the start of that transaction; kept by the engine';
 	COMMENT ON COLUMN fulfillments.delivered_at IS 'When the customer had it (action deliver), as the start of that transaction; kept by the engine';
 	COMMENT ON COLUMN fulfillments.closed_at IS 'When it entered a final state, as the start of that transaction; NULL while it is in none; kept by the engine';

@@ -79,8 +79,8 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_facts.pickup_location IS 'Code of where the customer collects it; NULL: it is not collected';
 	COMMENT ON COLUMN fulfillment_facts.method IS 'Code of how it goes';
 	COMMENT ON COLUMN fulfillment_facts.status IS 'State in its workflow';
-	COMMENT ON COLUMN fulfillment_facts.units IS 'Units that it carries, or carried before they were canceled, rerouted or came back: do not add up over statuses';
-	COMMENT ON COLUMN fulfillment_facts.created_at IS 'When it was made, by placing or rerouting; one divided off keeps that of the one it comes from';
+	COMMENT ON COLUMN fulfillment_facts.units IS 'Units that it carries, or carried before they were canceled, rerouted or came back: do not add up over statuses; 0: they have gone into others';
+	COMMENT ON COLUMN fulfillment_facts.created_at IS 'When it was made, by placing, rerouting or going another way; one divided off keeps that of the one it comes from';
 	COMMENT ON COLUMN fulfillment_facts.requested_at IS 'When the customer wants it, at the earliest; NULL: as soon as may be';
 	COMMENT ON COLUMN fulfillment_facts.promised_at IS 'When the customer expects it, as people wrote';
 	COMMENT ON COLUMN fulfillment_facts.shipped_at IS 'When its goods left; NULL: they have not';

@@ -157,15 +157,12 @@ static void choose_units(Store *store, const Change *change, Jsonb *wanted, Line
 static const char *
 way_args(const Change *change, Datum *args)
 {
-	static char nulls[6];
-
 	args[1] = change->method ? CStringGetTextDatum(change->method) : (Datum) 0;
 	args[2] = UUIDPGetDatum(&change->ship_to);
 	args[3] = change->pickup_location ? CStringGetTextDatum(change->pickup_location) : (Datum) 0;
 	args[4] = BoolGetDatum(change->sets_pickup);
-	snprintf(nulls, sizeof(nulls), " %c%c%c ", change->method ? ' ' : 'n', change->has_ship_to ? ' ' : 'n',
-			 change->pickup_location ? ' ' : 'n');
-	return nulls;
+	return psprintf(" %c%c%c ", change->method ? ' ' : 'n', change->has_ship_to ? ' ' : 'n',
+					change->pickup_location ? ' ' : 'n');
 }
 
 /*

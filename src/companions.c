@@ -23,7 +23,7 @@
 
 static const StoreQuery read_lines = {
 	"SELECT l.fulfillment_id, l.order_line_id, l.quantity, l.sku, l.tracked, o.parent_line_id,"
-	" CASE WHEN o.ship_group IS NOT NULL THEN o.per_kit END, s.kind" EQ "'warranty' AND o.per_kit IS NULL"
+	" CASE WHEN o.ship_group IS NOT NULL THEN o.per_kit END, s.kind" EQ "'warranty' AND o.per_kit IS NULL, l.packed"
 	" FROM (SELECT DISTINCT u.id FROM ROWS FROM (pg_catalog.unnest($1)) AS u(id)) AS n"
 	" JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "n.id JOIN @.order_lines o ON o.id" EQ "l.order_line_id"
 	" JOIN @.skus s ON s.code" EQ "l.sku ORDER BY l.fulfillment_id, l.order_line_id",
@@ -50,6 +50,7 @@ typedef struct Carried
 	int64		per_kit;		/* of a component that ships with the others;
 								 * or 0 */
 	bool		is_warranty;	/* of the parent */
+	int64		packed;
 	int64		taken;
 } Carried;
 
@@ -80,6 +81,7 @@ read_carried(Store *store, const Allocation *list, int count, int *found)
 			line->parent_id = oms_column_uuid(i, 6);
 		line->per_kit = oms_column_is_null(i, 7) ? 0 : oms_column_int64(i, 7);
 		line->is_warranty = oms_column_bool(i, 8);
+		line->packed = oms_column_int64(i, 9);
 	}
 	return lines;
 }
@@ -209,6 +211,7 @@ oms_add_companions(Store *store, const StockLevel *level, const Allocation *list
 			all[nall] = list[i];
 			all[nall].line_id = lines[j].line_id;
 			all[nall].quantity = lines[j].quantity;
+			all[nall].packed = lines[j].packed;
 			all[nall++].taken = lines[j].taken;
 		}
 	}

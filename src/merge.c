@@ -51,7 +51,7 @@ static const StoreQuery read_fulfillments = {
 /* What cannot be told apart again: units of two ship groups, or some counted in stock and some not. */
 static const StoreQuery find_unlike = {
 	"SELECT pg_catalog.count(DISTINCT l.ship_group)" PLUS "CASE WHEN pg_catalog.bool_or(l.ship_group IS NULL) THEN 1 ELSE 0 END" GT "1,"
-	" pg_catalog.bool_or(l.differs) FROM (SELECT ol.ship_group, pg_catalog.bool_or(fl.tracked)" NE "pg_catalog.bool_and(fl.tracked) AS differs"
+	" COALESCE(pg_catalog.bool_or(l.differs), false) FROM (SELECT ol.ship_group, pg_catalog.bool_or(fl.tracked)" NE "pg_catalog.bool_and(fl.tracked) AS differs"
 	" FROM @.fulfillment_lines fl JOIN @.order_lines ol ON ol.id" EQ "fl.order_line_id WHERE fl.fulfillment_id" EQ "ANY ($1)"
 	" GROUP BY ol.id) l",
 	1, {UUIDARRAYOID}

@@ -60,6 +60,7 @@ SELECT is((SELECT string_agg(concat_ws(' ', event, from_status, to_status, detai
 	'created released {"split_from": "S-1000-1"}, emptied {"merged_into": "S-1000-1"}, moved released canceled', 'the log tells why');
 SELECT is((SELECT detail::text FROM shop.order_events WHERE event = 'merged'), '{"from": ["S-1000-2", "S-1000-3"]}', 'and from which');
 SELECT is((SELECT count(*) FROM oms.next_moves('shop', 'fulfillment', :'two')), 0::bigint, 'an emptied one can go nowhere');
+SELECT matches(pg_temp.fault(format('SELECT oms.merge_fulfillments(%L, %L)', 'shop', ARRAY[:'two'::uuid, :'three'::uuid])), '^OM002 fulfillment .* cannot be merged: its units are released$', 'nor be merged again');
 SELECT lives_ok(format('UPDATE shop.fulfillments SET status = ''shipped'' WHERE id = %L', pg_temp.f(:'o')), 'the one that remains ships');
 SELECT is((SELECT status FROM shop.orders WHERE id = :'o'), 'completed', 'which is the whole order');
 SELECT pg_temp.sound('merged');

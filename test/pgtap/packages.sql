@@ -188,6 +188,18 @@ SELECT is(pg_temp.fault(format('SELECT oms.record_carrier_events(%L, %L)', 'shop
 SELECT is(oms.record_carrier_events('shop', '{"carrier": "dhl", "events": []}')::text, '(0,0,0,0,[],[])', 'a feed may be empty');
 SELECT pg_temp.sound('all');
 
+-- what is packed gives way as a whole
+INSERT INTO shop.skus (code, name) VALUES ('pin', 'Pin');
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('pin', 'a', 'receipt', 3), ('pin', 'b', 'receipt', 5);
+SELECT order_id AS o FROM oms.place_order('shop', '{"channel": "web", "currency": "EUR", "lines": [{"sku": "pin", "quantity": 3, "unit_price": 1}]}') \gset
+SELECT id AS f9 FROM shop.fulfillments WHERE order_id = :'o' \gset
+SELECT pg_temp.pack(:'f9', 'T10', 2) AS p10 \gset
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('pin', 'a', 'damage', 1);
+SELECT is((SELECT string_agg(status || ' ' || location || ' ' || (SELECT sum(quantity) FROM shop.fulfillment_lines l WHERE l.fulfillment_id = f.id), ', ' ORDER BY number) FROM shop.fulfillments f WHERE order_id = :'o'), 'released a 2, rejected a 1, released b 1', 'what is in no package gives way first');
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('pin', 'a', 'damage', 1);
+SELECT is((SELECT string_agg(status || ' ' || location || ' ' || (SELECT sum(quantity) FROM shop.fulfillment_lines l WHERE l.fulfillment_id = f.id), ', ' ORDER BY number) FROM shop.fulfillments f WHERE order_id = :'o'), 'rejected a 2, rejected a 1, released b 1, released b 2', 'then the parcel, unopened');
+SELECT pg_temp.sound('given way');
+
 -- ---- many at once
 
 CREATE TEMP TABLE many AS SELECT n, pg_temp.pack(pg_temp.place(1, 1), 'M' || n, 1, 1) AS package FROM generate_series(1, 60) AS n;

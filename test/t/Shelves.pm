@@ -1,5 +1,5 @@
 # A store's stock with something in every table that tells of it: holds, what is
-# on its way, rules, policies, bundles, feeds, repairs; and what must go on with
+# on its way, rules, policies, bundles, feeds, repairs, packages; and what must go on with
 # them wherever the store has been taken to.
 
 package Shelves;
@@ -26,11 +26,11 @@ sub fill
 	my ($s, $name) = (quoted($store), literal($store));
 	$session->run($_) for split /;\n/, <<END;
 INSERT INTO $s.locations (code, name, kind, priority) VALUES ('dock', 'Dock', 'warehouse', 90), ('annex', 'Annex', 'store', 91), ('partner', 'Partner', 'third_party', 92);
-INSERT INTO $s.skus (code, name, kind) VALUES ('LAMP', 'Lamp', 'physical'), ('BULB', 'Bulb', 'physical'), ('SET', 'Set', 'bundle'), ('CARE', 'Care', 'warranty');
+INSERT INTO $s.skus (code, name, kind) VALUES ('LAMP', 'Lamp', 'physical'), ('BULB', 'Bulb', 'physical'), ('VASE', 'Vase', 'physical'), ('SET', 'Set', 'bundle'), ('CARE', 'Care', 'warranty');
 INSERT INTO $s.bundle_items (bundle, sku, quantity, price_share) VALUES ('SET', 'LAMP', 1, 3), ('SET', 'BULB', 2, 1);
 INSERT INTO $s.channel_stock_rules (channel, location, effect) VALUES ('$channel', 'annex', 'deny');
 INSERT INTO $s.backorder_policies (sku, policy, limit_units, expected_at) VALUES ('LAMP', 'backorder', 100, now() + interval '14 days');
-INSERT INTO $s.stock_movements (sku, location, kind, quantity) VALUES ('LAMP', 'dock', 'receipt', 6), ('BULB', 'dock', 'receipt', 30);
+INSERT INTO $s.stock_movements (sku, location, kind, quantity) VALUES ('LAMP', 'dock', 'receipt', 6), ('BULB', 'dock', 'receipt', 30), ('VASE', 'dock', 'receipt', 2);
 INSERT INTO $s.inbound (ref, sku, location, quantity, expected_at) VALUES ('PO-1', 'LAMP', 'dock', 10, now() + interval '14 days');
 INSERT INTO $s.inbound (ref, sku, location, from_location, quantity, status) VALUES ('T-1', 'BULB', 'annex', 'dock', 4, 'in_transit');
 SELECT oms.hold_stock($name, 'cart', '[{"sku": "LAMP", "quantity": 1}]', '1 day');
@@ -45,6 +45,13 @@ END
 	$session->run("SELECT oms.place_order($name, $sets)");
 	$session->run("SELECT oms.cancel_lines($name, id, '[{\"line\": 1, \"quantity\": 1}]') FROM $s.orders WHERE external_ref = 'sets'");
 	$session->run("SELECT oms.place_order($name, " . document($channel, '"external_ref": "waits"', '{"sku": "LAMP", "quantity": 9, "unit_price": 30}') . ')');
+	$session->run("SELECT oms.place_order($name, " . document($channel, '"external_ref": "parcel"', '{"sku": "VASE", "quantity": 2, "unit_price": 20}') . ')');
+	$session->run($_) for split /;\n/, <<END;
+INSERT INTO $s.packages (fulfillment_id, carrier, tracking_number) SELECT f.id, 'post', 'P1' FROM $s.fulfillments f JOIN $s.orders o ON o.id = f.order_id WHERE o.external_ref = 'parcel';
+INSERT INTO $s.package_lines SELECT p.id, l.order_line_id, l.quantity FROM $s.packages p JOIN $s.fulfillment_lines l ON l.fulfillment_id = p.fulfillment_id WHERE p.tracking_number = 'P1';
+UPDATE $s.fulfillments f SET status = 'shipped' FROM $s.packages p WHERE p.fulfillment_id = f.id AND p.tracking_number = 'P1';
+INSERT INTO $s.carrier_events (carrier, tracking_number, code, at, external_ref) VALUES ('post', 'P1', 'in_transit', '2026-01-01', 'p1');
+END
 }
 
 # goes_on($session, $store, $channel): what does not, after all that was taken
@@ -82,6 +89,10 @@ sub goes_on
 	$expect->('a feed is known', '1 0 t', $feed->(2, 7));
 	$expect->('an older one ignored', '0 1 f', $feed->(1, 99));
 	$expect->('a newer one not', '1 0 f', $feed->(3, 8));
+	$expect->('a carrier is known, and followed', '1 1 1', "SELECT recorded, repeated, moved FROM oms.record_carrier_events($name, '{\"carrier\": \"post\", \"events\":"
+		  . " [{\"tracking_number\": \"P1\", \"code\": \"in_transit\", \"at\": \"2026-01-01\", \"external_ref\": \"p1\"},"
+		  . " {\"tracking_number\": \"P1\", \"code\": \"delivered\", \"at\": \"2026-01-02\", \"external_ref\": \"p2\"}]}')");
+	$expect->('what has left takes nothing more', 'OM002', "INSERT INTO $s.package_lines SELECT p.id, l.id, 1 FROM $s.packages p, $s.order_lines l WHERE l.sku = 'BULB' AND p.tracking_number = 'P1' LIMIT 1");
 	$expect->('kits are canceled by the kit', '3', "SELECT oms.cancel_lines($name, id, '[{\"line\": 1, \"quantity\": 1}]') FROM $s.orders WHERE external_ref = 'sets'");
 	$expect->('a bundle does not hold itself', '23514', "INSERT INTO $s.bundle_items (bundle, sku, quantity) VALUES ('SET', 'SET', 1)");
 	$expect->('nor are engine columns written', 'OM005', "UPDATE $s.backorder_policies SET backordered = 1");
