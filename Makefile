@@ -148,6 +148,7 @@ OBJS = $(patsubst %,src/%.o, \
 	split_bound \
 	split_count \
 	split_search \
+	split_forced \
 	split \
 	solve_split \
 	wave_check \

@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -62,6 +63,7 @@ elements(FunctionCallInfo fcinfo, int argument, Oid type, int *count, bool **nul
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s must not be null", argument_names[argument])));
+	CHECK_FOR_INTERRUPTS();
 	array = PG_GETARG_ARRAYTYPE_P(argument);
 	if (ARR_NDIM(array) > 1)
 		ereport(ERROR,
@@ -268,6 +270,7 @@ array_of(const SplitPlan *plan, int which)
 {
 	Datum	   *values = palloc((plan->nflows + 1) * sizeof(Datum));
 
+	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < plan->nflows; i++)
 	{
 		const SplitFlow *flow = &plan->flows[i];

@@ -11,7 +11,8 @@
  *
  * Where the number of shipments comes first, the search runs twice: once for
  * the fewest units left and the fewest locations, where these are all that
- * costs; then for the least cost with as many.
+ * costs; then for the least cost with as many.  Where a location must ship, a
+ * unit of it at a time is set aside, and the rest searched for (split_forced.c).
  */
 #include "split_parts.h"
 
@@ -25,6 +26,19 @@ static void by_shipments(const SplitProblem *problem, SplitPlan *plan);
  */
 void
 oms_split_solve(const SplitProblem *problem, SplitPlan *plan)
+{
+	if (problem->forced >= 0)
+		oms_split_forced(problem, plan);
+	else
+		oms_split_open(problem, plan);
+}
+
+/*
+ * oms_split_open finds the best plan with the forced location open, if there is
+ * one, and paid for, whether it ships or not.
+ */
+void
+oms_split_open(const SplitProblem *problem, SplitPlan *plan)
 {
 	memset(plan, 0, sizeof(SplitPlan));
 	if (problem->by_shipments)

@@ -33,13 +33,25 @@ typedef int64_t int64;
 #define Min(a, b)			((a) < (b) ? (a) : (b))
 #define Max(a, b)			((a) > (b) ? (a) : (b))
 #define INT64CONST(x)		INT64_C(x)
+#define PG_INT32_MAX		INT32_MAX
 #define PG_INT64_MAX		INT64_MAX
 #ifndef palloc
 #define palloc(size)		malloc(size)
 #define palloc0(size)		calloc(1, size)
 #define pfree(pointer)		free(pointer)
 #endif
+#ifndef AllocSetContextCreate
+typedef void *MemoryContext;
+
+#define ALLOCSET_DEFAULT_SIZES	0
+#define AllocSetContextCreate(parent, name, sizes)	NULL
+#define MemoryContextSwitchTo(context)	(context)
+#define MemoryContextReset(context) ((void) (context))
+#define MemoryContextDelete(context)	((void) (context))
+#endif
+#ifndef CHECK_FOR_INTERRUPTS
 #define CHECK_FOR_INTERRUPTS()	((void) 0)
+#endif
 #endif
 
 #define SPLIT_MAX_LINES		10000
@@ -70,7 +82,8 @@ typedef struct SplitProblem
 								 * then cost */
 	int			max_shipments;	/* locations that may ship; 0: all */
 	int			node_limit;		/* of the search, before it gives up proving */
-	int			forced;			/* a location that must open; -1: none */
+	int			forced;			/* a location that must ship at least a unit;
+								 * -1: none */
 } SplitProblem;
 
 /* So many units of a line from a location. */
@@ -86,6 +99,8 @@ typedef struct SplitPlan
 	int64		objective;
 	int64		bound;			/* no plan is better than this */
 	bool		proven;			/* the plan is the best there is */
+	bool		impossible;		/* there is none: the forced location has
+								 * nothing that is wanted, or ships nothing */
 	int			shipments;		/* locations that ship */
 	int64		unfilled;		/* units that nobody ships */
 	int			nflows;

@@ -176,6 +176,7 @@ lower_bound(Search *s)
 	int			most = m->max_open - s->nopen;
 	int			earning = 0;
 
+	s->steps += m->narcs;
 	for (int i = 0; i < m->nlines; i++)
 	{
 		lower += s->u[i] * m->wanted[i];
@@ -277,6 +278,8 @@ try_chosen(Search *s)
 {
 	const Model *m = s->m;
 
+	if (m->is_limited && oms_split_is_spent(s, 100))
+		return;
 	for (int k = 0; k < s->nlive; k++)
 	{
 		if (s->chosen[s->live[k]] != s->tried[s->live[k]])

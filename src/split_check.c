@@ -205,6 +205,13 @@ check_sums(const SplitProblem *problem, int *element)
 		*element -= problem->nlines;
 		return SPLIT_LOCATION_OVERFLOWS;
 	}
+	/* what must ship may cost more than its penalty */
+	for (int a = 0; problem->forced >= 0 && a < problem->narcs; a++)
+	{
+		*element = problem->forced;
+		if (problem->arc_location[a] == problem->forced && problem->arc_cost[a] > most)
+			return SPLIT_LOCATION_OVERFLOWS;
+	}
 	*element = -1;
 	return problem->by_shipments && oms_split_dearest(problem, problem->nlocations) < 0 ? SPLIT_LOCATION_OVERFLOWS : SPLIT_SOUND;
 }

@@ -5,6 +5,11 @@
  */
 #include "split_parts.h"
 
+/* hundredths of what a search may take, after which first plans grow no further,
+ * and are not made better */
+#define PART_OF_GROWTH 40
+#define PART_OF_EXCHANGES 60
+
 /*
  * best_addition returns the location whose opening saves most after
  * oms_split_layers, or -1 where none saves anything.
@@ -124,7 +129,7 @@ grow(Search *s, uint8 *open, bool by_ratio)
 {
 	bool		first = true;
 
-	for (int count = count_open(s->m, open); count < s->m->max_open; count++)
+	for (int count = count_open(s->m, open); count < s->m->max_open && !oms_split_is_spent(s, PART_OF_GROWTH); count++)
 	{
 		int			next;
 
@@ -256,7 +261,7 @@ oms_split_improve(Search *s, uint8 *open)
 		better = false;
 		if (!m->is_limited && s->exchanges > 0)
 			note_gains(s, open);
-		for (int j = m->nlocations - 1; j >= 0 && s->exchanges > 0; j--)
+		for (int j = m->nlocations - 1; j >= 0 && s->exchanges > 0 && !oms_split_is_spent(s, PART_OF_EXCHANGES); j--)
 		{
 			bool		changed;
 			int64		other;
@@ -272,7 +277,7 @@ oms_split_improve(Search *s, uint8 *open)
 			if (changed && !m->is_limited)
 				note_gains(s, open);
 		}
-		if (s->exchanges > 0 && count_open(m, open) < m->max_open)
+		if (s->exchanges > 0 && count_open(m, open) < m->max_open && !oms_split_is_spent(s, PART_OF_EXCHANGES))
 		{
 			int64		net;
 			int			next;

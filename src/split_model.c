@@ -6,6 +6,7 @@
 #include "split_parts.h"
 
 #define FINEST_UNIT 64
+#define PAIRS_BETWEEN 16384		/* two checks for interrupts */
 
 static void rank_locations(const SplitProblem *problem, const uint8 *used, Model *m, int32 *rank);
 static void place_arcs(const SplitProblem *problem, const uint8 *kept, const int32 *rank, bool counts, Model *m);
@@ -148,6 +149,9 @@ place_arcs(const SplitProblem *problem, const uint8 *kept, const int32 *rank, bo
 		Arc		   *arc;
 		int			line = problem->arc_line[a];
 
+		/* pages are new here, and so take long */
+		if (a % PAIRS_BETWEEN == 0)
+			CHECK_FOR_INTERRUPTS();
 		if (!kept[a])
 			continue;
 		arc = &m->by_location[next[rank[problem->arc_location[a]]]++];

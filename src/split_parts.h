@@ -118,10 +118,18 @@ typedef struct Search
 	struct FlowWork *flow;
 
 	int			exchanges;		/* that may still be tried */
+	int64		steps;			/* pairs looked at, flows' left out */
+	int64		most_steps;		/* at which the search gives up proving */
 	int			nodes;
 	int			node_limit;
 	int64		bound;			/* out: no plan is better */
 } Search;
+
+/* split.c */
+extern void oms_split_open(const SplitProblem *problem, SplitPlan *plan);
+
+/* split_forced.c */
+extern void oms_split_forced(const SplitProblem *problem, SplitPlan *plan);
 
 /* split_check.c */
 extern int64 oms_split_most(const SplitProblem *problem);
@@ -147,6 +155,7 @@ extern void oms_split_greedy(Search *s);
 
 /* split_flow.c */
 extern struct FlowWork *oms_split_flow_work(const Model *m);
+extern int64 oms_split_flow_steps(const struct FlowWork *work);
 extern int64 oms_split_flow(struct FlowWork *work, const Model *m, const uint8 *open, int64 *price, int64 *shipped);
 
 /* split_bound.c */
@@ -157,6 +166,7 @@ extern bool oms_split_relax(Search *s, int steps, int64 *lower);
 extern bool oms_split_count(Search *s, int64 *lower);
 
 /* split_search.c */
+extern bool oms_split_is_spent(const Search *s, int part);
 extern Search *oms_split_search(const Model *m, int node_limit);
 extern void oms_split_decide(Search *s, int location, int state);
 extern void oms_split_note_live(Search *s);

@@ -19,6 +19,11 @@
 #define MOST_PAIRS 20000000
 #define MOST_LIMITED_PAIRS 400000	/* where each exchange is two flows */
 
+/* what a search may take, by pairs looked at: of each pair, so that there is a
+ * bound at all; and of each node, so that a limit of nodes is one of time */
+#define STEPS_OF_PAIR 500
+#define STEPS_OF_NODE 70000
+
 /* A location that is being tried both ways. */
 typedef struct Branch
 {
@@ -40,6 +45,7 @@ oms_split_search(const Model *m, int node_limit)
 
 	s->m = m;
 	s->node_limit = node_limit;
+	s->most_steps = node_limit == PG_INT32_MAX ? PG_INT64_MAX : (int64) m->narcs * STEPS_OF_PAIR + (int64) node_limit * STEPS_OF_NODE;
 	s->state = palloc0(n);
 	s->open = palloc0(n);
 	s->chosen = palloc0(n);
@@ -70,6 +76,18 @@ oms_split_search(const Model *m, int node_limit)
 	if (m->forced >= 0)
 		oms_split_decide(s, m->forced, OPEN);
 	return s;
+}
+
+/*
+ * oms_split_is_spent tells whether so many hundredths of what the search may take
+ * have been taken.
+ */
+bool
+oms_split_is_spent(const Search *s, int part)
+{
+	int64		steps = s->steps + (s->flow ? oms_split_flow_steps(s->flow) : 0);
+
+	return steps >= s->most_steps / 100 * part;
 }
 
 /*
@@ -313,7 +331,10 @@ visit(Search *s, int steps, int64 *lower)
 			if (!oms_split_relax(s, 0, lower))
 				return -1;
 			oms_split_greedy(s);
-			if (is_beaten(s, *lower))
+			/* with a better plan, less can be paid for */
+			if (oms_split_count(s, lower))
+				continue;
+			if (s->nfree == 0 || is_beaten(s, *lower))
 				return -1;
 		}
 		before = s->nopen;
@@ -358,7 +379,7 @@ oms_split_run(Search *s)
 			branch->mark = s->ntrail;
 			branch->is_shut = false;
 			branch->lower = lower;
-			if (s->nodes >= s->node_limit)
+			if (s->nodes >= s->node_limit || oms_split_is_spent(s, 100))
 				break;
 			oms_split_decide(s, next, OPEN);
 		}
@@ -368,7 +389,7 @@ oms_split_run(Search *s)
 				depth--;
 			if (depth == 0)
 				break;
-			if (s->nodes >= s->node_limit)
+			if (s->nodes >= s->node_limit || oms_split_is_spent(s, 100))
 				break;
 			go_back(s, stack[depth - 1].mark);
 			lower = stack[depth - 1].lower;

@@ -108,6 +108,7 @@ oms_split_layers(Search *s, const uint8 *open)
 
 	if (m->is_limited)
 		return value + oms_split_flow(s->flow, m, open, s->price, NULL);
+	s->steps += m->narcs;
 	for (int i = 0; i < m->nlines; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -16,7 +16,7 @@
 #include "split_parts.h"
 #include "wave.h"
 
-#define GUIDED_NODES 500		/* of the search for one order, where it is
+#define GUIDED_NODES 100		/* of the search for one order, where it is
 								 * one of many */
 
 /* A pair of a line and a location of its order. */

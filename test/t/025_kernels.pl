@@ -15,7 +15,7 @@ my $work = File::Temp->newdir;
 plan skip_all => "skipped: no compiler: $cc" if system("$cc --version >/dev/null 2>&1") != 0;
 plan skip_all => "skipped: no sources in $top/src" unless -r "$top/src/split.c";
 
-for (['wave', 150, "$top/src/wave.c", glob("$top/src/wave_*.c")])
+for (['split', 1000], ['wave', 150, "$top/src/wave.c", glob("$top/src/wave_*.c")])
 {
 	my ($name, $count, @sources) = @$_;
 	my @build = ($cc, qw(-std=gnu99 -O1 -g -Wall -Wextra -Werror -Wno-sign-compare -DOMS_STANDALONE), '-include', "$top/test/bench/contexts.h",
