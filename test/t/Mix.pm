@@ -213,6 +213,16 @@ sub moved
 	return { sql => "$sql RETURNING id", learn => sub { return map { ("moved $_->[0] $status" => 1) } @{ $_[0] } } };
 }
 
+# cancel_and_ship($order): the order's part is first to be acted on, though its row is
+# locked after its fulfillments; arrays have each part done before the next
+sub cancel_and_ship
+{
+	my ($order) = @_;
+	return "WITH f AS (SELECT id, order_id FROM shop.fulfillments WHERE order_id = $order AND status IN ('released', 'picking', 'packed')"
+	  . " ORDER BY id FOR NO KEY UPDATE), o AS (UPDATE shop.orders SET status = 'canceled' WHERE id = ANY (ARRAY(SELECT order_id FROM f)) RETURNING id)"
+	  . " UPDATE shop.fulfillments SET status = 'shipped' WHERE id IN (SELECT id FROM f) AND order_id = ANY (ARRAY(SELECT id FROM o))";
+}
+
 # line_of($order): one more
 sub line_of
 {
@@ -425,9 +435,9 @@ sub movements
 		}
 	},
 	# once a parcel is there, one session divides it and takes its time, and another
-	# moves the whole of it
+	# moves the whole of it; or one does two things at once
 	meet_parcel => {
-		weight => 3,
+		weight => 4,
 		make => sub {
 			my ($self) = @_;
 			my $ref = $self->ref_of('o');
@@ -442,7 +452,7 @@ sub movements
 					moved($status, "UPDATE shop.fulfillments SET status = '$status' WHERE id = $parcel")));
 			$deed->{learn} = sub {
 				my @facts = $learn->(@_);
-				push @{ $self->{next} }, @meeting;
+				push @{ $self->{next} }, rand() < 0.3 ? deed('ship_and_cancel', cancel_and_ship($order)) : @meeting;
 				return @facts;
 			};
 			return $deed;
@@ -500,14 +510,9 @@ sub movements
 	ship_and_cancel => {
 		weight => 1,
 		make => sub {
-			my $on_its_way = "status IN ('released', 'picking', 'packed')";
-			my $ship = "UPDATE shop.fulfillments SET status = 'shipped' WHERE id";
-			my $cancel = "UPDATE shop.orders SET status = 'canceled' WHERE id IN (SELECT order_id FROM f)";
-			return "WITH f AS ($ship = " . some('fulfillments', $on_its_way) . " RETURNING order_id) $cancel" if rand() < 0.5;
-			# the order's part is first to be acted on, though its row is locked last
-			return "WITH f AS (SELECT id, order_id FROM shop.fulfillments WHERE order_id = " . some('orders', "status = 'confirmed'")
-			  . " AND $on_its_way ORDER BY id FOR NO KEY UPDATE), o AS ($cancel RETURNING id)"
-			  . " $ship IN (SELECT id FROM f) AND order_id IN (SELECT id FROM o)";
+			return cancel_and_ship(some('orders', "status = 'confirmed'")) if rand() < 0.5;
+			my $ship = "UPDATE shop.fulfillments SET status = 'shipped' WHERE id = " . some('fulfillments', "status IN ('released', 'picking', 'packed')");
+			return "WITH f AS ($ship RETURNING order_id) UPDATE shop.orders SET status = 'canceled' WHERE id IN (SELECT order_id FROM f)";
 		}
 	},
 	cancel_parcel => {
