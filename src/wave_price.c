@@ -13,7 +13,9 @@
  */
 #include "wave_parts.h"
 
-#define MOST_STEPS 70
+#define MOST_STEPS 300
+#define STEPS_OF_STAGE 20		/* after which the bound must be better */
+#define LEAST_GAIN 50			/* by more than this part of the gap */
 #define STEPS_BETWEEN 10		/* two plans by prices */
 #define PATIENCE 5				/* steps without a better bound */
 #define INERTIA 0.8				/* of a step's direction in the next one */
@@ -40,6 +42,7 @@ void
 oms_wave_prices(Wave *w, WaveState *best, WaveState *trial)
 {
 	Way			way = {.length = 0.3};
+	int64		staged = 0;
 	WaveSolution *solution = oms_wave_solution(w);
 	WaveTerms	terms = {.free = trial->free, .room = trial->room, .price = w->price, .toll = w->toll, .node_limit = GUIDED_NODES};
 
@@ -64,7 +67,7 @@ oms_wave_prices(Wave *w, WaveState *best, WaveState *trial)
 			way.since = 0;
 		}
 		oms_wave_report(w, best);
-		if (n % STEPS_BETWEEN == 0 && n >= 20)
+		if (n % STEPS_BETWEEN == 0 && n >= STEPS_OF_STAGE)
 		{
 			oms_wave_clear(w, trial);
 			oms_wave_pass(w, trial, NULL, &terms);
@@ -74,6 +77,14 @@ oms_wave_prices(Wave *w, WaveState *best, WaveState *trial)
 			if (trial->total < best->total)
 				oms_wave_copy(w, best, trial);
 			oms_wave_report(w, best);
+		}
+		if (n == 1)
+			staged = bound;
+		if (n % STEPS_OF_STAGE == 0)
+		{
+			if (w->bound - staged <= (best->total - w->bound) / LEAST_GAIN)
+				return;
+			staged = w->bound;
 		}
 		if (best->total - w->bound < w->scale || !step(w, &way, best->total - bound))
 			return;
