@@ -181,6 +181,16 @@ oms_source_location(const RuleBook *book, const char *code)
 }
 
 /*
+ * oms_source_locations returns all locations, by priority, then code.
+ */
+const SourceLocation *
+oms_source_locations(const RuleBook *book, int *count)
+{
+	*count = book->nlocations;
+	return book->locations;
+}
+
+/*
  * oms_sourcing_policy returns the policy for a channel's orders.
  */
 const SourcingPolicy *

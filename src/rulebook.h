@@ -47,6 +47,11 @@ typedef struct SourceLocation
 	double		latitude;
 	double		longitude;
 
+	bool		is_active;
+	bool		tracked;
+	bool		is_partner;
+	int			rank;			/* among all, by priority, then code */
+
 	/* of the book alone */
 	int			code_id;
 	int			zone_id;
@@ -86,6 +91,7 @@ extern bool oms_rules_are_empty(const RuleBook *book);
 extern bool oms_rules_ask_where_to(const RuleBook *book);
 extern const char *oms_zone_of(const RuleBook *book, const char *country, const char *region, const char *postal_code);
 extern const SourceLocation *oms_source_location(const RuleBook *book, const char *code);
+extern const SourceLocation *oms_source_locations(const RuleBook *book, int *count);
 extern const SourcingPolicy *oms_sourcing_policy(const RuleBook *book, const char *channel);
 extern void oms_terms(const RuleBook *book, const SourceLocation *location, const Target *target, Terms *terms);
 extern void oms_judge_source(const RuleBook *book, const SourceLocation *location, const Target *target, const char *sku,

@@ -127,6 +127,8 @@ struct RuleBook
 	const char **text_of;		/* of each number */
 	bool		has_length[MAX_PREFIX + 1]; /* a postal_prefix has it */
 
+	SourceLocation *locations;	/* by rank */
+	int			nlocations;
 	SourceLocation **location_of;	/* by number; NULL: no such location */
 	SourcingPolicy **policy_of; /* by number of the channel */
 	SourcingPolicy policy;		/* of others */

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "channel_rules.h"
 #include "plan.h"
 #include "rows.h"
 #include "rulebook.h"
@@ -27,7 +28,8 @@ static const StoreQuery read_zones = {
 
 static const StoreQuery read_locations = {
 	"SELECT l.code, l.country::pg_catalog.text, l.region, l.postal_code, l.methods, " MONEY("l.fixed_cost") ", "
-	MONEY("l.pick_cost") ", l.daily_capacity, l.cutoff, l.time_zone, l.latitude, l.longitude FROM @.locations l",
+	MONEY("l.pick_cost") ", l.daily_capacity, l.cutoff, l.time_zone, l.latitude, l.longitude, l.active, l.tracked, " IS_PARTNER("l")
+	" FROM @.locations l ORDER BY l.priority, l.code",
 	0, {0}
 };
 
@@ -205,6 +207,10 @@ read_location(RuleBook *book, SourceLocation *location, uint64 row)
 	location->latitude = DatumGetFloat8(oms_column(row, 11, FLOAT8OID, &lacks_latitude));
 	location->longitude = DatumGetFloat8(oms_column(row, 12, FLOAT8OID, &lacks_longitude));
 	location->has_point = !lacks_latitude && !lacks_longitude;
+	location->is_active = oms_column_bool(row, 13);
+	location->tracked = oms_column_bool(row, 14);
+	location->is_partner = oms_column_bool(row, 15);
+	location->rank = (int) row;
 	book->is_empty &= location->nmethods < 0 && location->fixed_cost == 0 && location->pick_cost == 0 && location->daily_capacity < 0;
 }
 
@@ -378,6 +384,8 @@ oms_read_rule_book(Store *store)
 	add_rules(store, book);
 	add_policies(store, book);
 	book->location_of = MemoryContextAllocZero(context, (book->ncodes + 1) * sizeof(SourceLocation *));
+	book->locations = locations;
+	book->nlocations = (int) count;
 	for (uint64 i = 0; i < count; i++)
 		book->location_of[locations[i].code_id] = &locations[i];
 	oms_spi_end();

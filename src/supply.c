@@ -18,88 +18,35 @@
 #include "rows.h"
 #include "supply.h"
 
-#define SUPPLY_COLUMNS \
-	"SELECT s.sku, s.location, s.available, l.priority::pg_catalog.int8, " IS_PARTNER("l")
-#define SUPPLY_TABLES \
-	" FROM @.stock s JOIN @.locations l ON l.code" EQ "s.location" \
-	" WHERE s.sku" EQ "ANY ($1) AND l.active AND l.tracked"
+#define SUPPLY "SELECT s.sku, s.location, s.available FROM @.stock s"
+#define WANTED " WHERE s.sku" EQ "ANY ($1)"
+#define AT_HAND " AND s.available" GT "0"
+#define LOCKED SUPPLY " JOIN @.locations l ON l.code" EQ "s.location" WANTED " AND l.active AND l.tracked"
+#define IN_ORDER " ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s"
 
-static const StoreQuery read_supply = {
-	SUPPLY_COLUMNS SUPPLY_TABLES " AND s.available" GT "0", 1, {TEXTARRAYOID}
-};
+static const StoreQuery read_supply = {SUPPLY WANTED AT_HAND, 1, {TEXTARRAYOID}};
 
 /* As it will be once units have arrived. */
 static const StoreQuery read_arriving = {
-	"SELECT s.sku, s.location, pg_catalog.sum(s.available)::pg_catalog.int8, l.priority::pg_catalog.int8,"
-	" " IS_PARTNER("l")
+	"SELECT s.sku, s.location, pg_catalog.sum(s.available)::pg_catalog.int8"
 	" FROM (SELECT t.sku, t.location, t.available FROM @.stock t WHERE t.sku" EQ "ANY ($1) UNION ALL"
 	" SELECT a.sku, a.location, a.units FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))"
-	" AS a(sku, location, units)) s JOIN @.locations l ON l.code" EQ "s.location WHERE l.active AND l.tracked"
-	" GROUP BY s.sku, s.location, l.priority, l.kind HAVING pg_catalog.sum(s.available)" GT "0",
+	" AS a(sku, location, units)) s GROUP BY s.sku, s.location HAVING pg_catalog.sum(s.available)" GT "0",
 	4, {TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
 };
 
-static const StoreQuery lock_supply = {
-	SUPPLY_COLUMNS SUPPLY_TABLES " ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s",
-	1, {TEXTARRAYOID}
-};
+static const StoreQuery lock_supply = {LOCKED IN_ORDER, 1, {TEXTARRAYOID}};
 
-static const StoreQuery lock_supply_at_hand = {
-	SUPPLY_COLUMNS SUPPLY_TABLES " AND s.available" GT "0"
-	" ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s SKIP LOCKED",
-	1, {TEXTARRAYOID}
-};
+static const StoreQuery lock_supply_at_hand = {LOCKED AT_HAND IN_ORDER " SKIP LOCKED", 1, {TEXTARRAYOID}};
 
 /* The same where units of stock holds come back, also to rows without any. */
-static const StoreQuery read_all_supply = {
-	SUPPLY_COLUMNS SUPPLY_TABLES, 1, {TEXTARRAYOID}
-};
+static const StoreQuery read_all_supply = {SUPPLY WANTED, 1, {TEXTARRAYOID}};
 
-static const StoreQuery lock_all_supply_at_hand = {
-	SUPPLY_COLUMNS SUPPLY_TABLES " ORDER BY s.sku, s.location FOR NO KEY UPDATE OF s SKIP LOCKED",
-	1, {TEXTARRAYOID}
-};
+static const StoreQuery lock_all_supply_at_hand = {LOCKED IN_ORDER " SKIP LOCKED", 1, {TEXTARRAYOID}};
 
-/*
- * Locations that matter without stock: named, untracked, and the first that have
- * stock, our own before partners, as many as may be left over when some have
- * refused an order; with $3 the first partners too.
- */
-#define FIRST_PLACES(some, order) \
-	"ARRAY(SELECT f.code FROM @.locations f WHERE f.active AND f.tracked" some " ORDER BY " order "f.priority, f.code LIMIT $2)"
-
-static const StoreQuery read_places = {
-	"SELECT l.code, l.priority::pg_catalog.int8, l.tracked, " IS_PARTNER("l")
-	" FROM @.locations l WHERE l.active AND (l.code" EQ "ANY ($1) OR NOT l.tracked OR l.code" EQ
-	"ANY (" FIRST_PLACES("", IS_PARTNER("f") ", ") ") OR l.code" EQ
-	"ANY (" FIRST_PLACES(" AND $3 AND " IS_PARTNER("f"), "") "))",
-	3, {TEXTARRAYOID, INT8OID, BOOLOID}
-};
-
+static void add_named(const Sourcing *sourcing, int *marks);
+static void add_first(const SourceLocation *locations, int count, bool of_partners, int64 first, int *marks);
 static void add_back(const Sourcing *sourcing, World *world);
-
-/*
- * compare_places orders by priority, then code.
- */
-static int
-compare_places(const void *a, const void *b)
-{
-	const Place *left = a;
-	const Place *right = b;
-
-	if (left->priority != right->priority)
-		return left->priority < right->priority ? -1 : 1;
-	return strcmp(left->code, right->code);
-}
-
-/*
- * compare_codes orders by code alone.
- */
-static int
-compare_codes(const void *a, const void *b)
-{
-	return strcmp(((const Place *) a)->code, ((const Place *) b)->code);
-}
 
 /*
  * compare_supplies orders by SKU, then place.
@@ -109,22 +56,24 @@ compare_supplies(const void *a, const void *b)
 {
 	const Supply *left = a;
 	const Supply *right = b;
-	int			order = strcmp(left->sku, right->sku);
+	int			order = left->sku == right->sku ? 0 : strcmp(left->sku, right->sku);
 
 	return order != 0 ? order : left->place - right->place;
 }
 
 /*
- * add_places adds the locations that matter beside those with stock.
+ * add_places adds the locations that matter without stock: named, untracked, and
+ * the first that count stock, our own before partners, as many as may be left over
+ * when some have refused an order; and the first partners, for what they do.
  */
 static void
-add_places(Store *store, const Sourcing *sourcing, World *world)
+add_places(const Sourcing *sourcing, int *marks)
 {
-	Array	   *named = oms_array(TEXTOID, 8);
+	int			count;
+	const SourceLocation *locations = oms_source_locations(sourcing->book, &count);
 	bool		needed = false;
 	bool		by_partner = false;
 	int64		first = 1;
-	uint64		count;
 
 	for (int i = 0; i < sourcing->count; i++)
 	{
@@ -133,51 +82,86 @@ add_places(Store *store, const Sourcing *sourcing, World *world)
 		needed |= !demand->tracked || demand->by_partner || demand->location;
 		by_partner |= !demand->tracked && demand->by_partner;
 		first = Max(first, demand->nexcluded + 1);
-		if (demand->location)
-			oms_array_add_text(named, demand->location);
-		if (demand->pickup_location)
-			oms_array_add_text(named, demand->pickup_location);
 	}
 	if (!needed)
 		return;
 	if (sourcing->rules || !oms_rules_are_empty(sourcing->book))
-		first = PG_INT32_MAX;	/* any of them may be denied, or be the best */
-	count = oms_run(store, &read_places, (Datum[]) {oms_array_datum(named), Int64GetDatum(first), BoolGetDatum(by_partner)});
-	world->places = repalloc_huge(world->places, (world->nplaces + count + 1) * sizeof(Place));
-	for (uint64 i = 0; i < count; i++)
+		first = count;			/* any of them may be denied, or be the best */
+	add_named(sourcing, marks);
+	for (int i = 0; i < count; i++)
 	{
-		Place	   *place = &world->places[world->nplaces++];
+		if (locations[i].is_active && !locations[i].tracked)
+			marks[i] = 1;
+	}
+	add_first(locations, count, false, first, marks);
+	if (by_partner)
+		add_first(locations, count, true, first, marks);
+}
 
-		memset(place, 0, sizeof(Place));
-		place->code = oms_column_text(i, 1);
-		place->priority = oms_column_int64(i, 2);
-		place->tracked = oms_column_bool(i, 3);
-		place->is_partner = oms_column_bool(i, 4);
+/*
+ * add_named adds the locations that are named.
+ */
+static void
+add_named(const Sourcing *sourcing, int *marks)
+{
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		const char *names[] = {sourcing->demands[i].location, sourcing->demands[i].pickup_location};
+
+		for (int k = 0; k < (int) lengthof(names); k++)
+		{
+			const SourceLocation *location = names[k] ? oms_source_location(sourcing->book, names[k]) : NULL;
+
+			if (location && location->is_active)
+				marks[location->rank] = 1;
+		}
 	}
 }
 
 /*
- * rank_places sorts the places and leaves each once.
+ * add_first adds the first so many that count stock, partners after our own, or of
+ * partners alone.
  */
 static void
-rank_places(World *world)
+add_first(const SourceLocation *locations, int count, bool of_partners, int64 first, int *marks)
 {
-	int			kept = 0;
-
-	qsort(world->places, world->nplaces, sizeof(Place), compare_codes);
-	for (int i = 0; i < world->nplaces; i++)
+	for (int partners = of_partners ? 1 : 0; partners < 2; partners++)
 	{
-		if (kept == 0 || strcmp(world->places[kept - 1].code, world->places[i].code) != 0)
-			world->places[kept++] = world->places[i];
+		for (int i = 0; i < count && first > 0; i++)
+		{
+			if (!locations[i].is_active || !locations[i].tracked || locations[i].is_partner != (partners == 1))
+				continue;
+			marks[i] = 1;
+			first--;
+		}
 	}
-	world->nplaces = kept;
+}
+
+/*
+ * number_places makes places of the locations that are marked, in their order, and
+ * tells supplies theirs, which were ranks.
+ */
+static void
+number_places(const Sourcing *sourcing, int *marks, World *world)
+{
+	int			count;
+	const SourceLocation *locations = oms_source_locations(sourcing->book, &count);
+
+	world->places = palloc_extended((count + 1) * sizeof(Place), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	world->nplaces = 0;
+	for (int i = 0; i < count; i++)
+	{
+		Place	   *place = &world->places[world->nplaces];
+
+		if (marks[i] == 0)
+			continue;
+		place->code = locations[i].code;
+		place->tracked = locations[i].tracked;
+		place->is_partner = locations[i].is_partner;
+		marks[i] = world->nplaces++;
+	}
 	for (int i = 0; i < world->nsupplies; i++)
-	{
-		Place		key = {.code = world->supplies[i].location};
-		Place	   *place = bsearch(&key, world->places, kept, sizeof(Place), compare_codes);
-
-		world->supplies[i].place = place - world->places;
-	}
+		world->supplies[i].place = marks[world->supplies[i].place];
 }
 
 /*
@@ -215,28 +199,38 @@ rules_on(Store *store, const Sourcing *sourcing)
 }
 
 /*
- * order_places sorts the places by priority, code breaking ties, and tells
- * supplies their ranks, which were those of codes.
+ * read_rows reads the stock that a query has just found, of locations that serve.
+ * Returns their marks, by rank.
  */
-static void
-order_places(World *world)
+static int *
+read_rows(const Store *store, const Sourcing *sourcing, uint64 count, World *world)
 {
-	int		   *ranks = palloc(Max(1, world->nplaces) * sizeof(int));
-	Place	   *by_code = palloc(Max(1, world->nplaces) * sizeof(Place));
+	int			nlocations;
+	int		   *marks;
+	const char *sku = NULL;
 
-	for (int i = 0; i < world->nsupplies; i++)
-		world->supplies[i].location = world->places[world->supplies[i].place].code;
-	qsort(world->places, world->nplaces, sizeof(Place), compare_places);
-	for (int i = 0; i < world->nplaces; i++)
+	(void) oms_source_locations(sourcing->book, &nlocations);
+	marks = palloc0((nlocations + 1) * sizeof(int));
+	world->supplies = palloc_extended((count + 1) * sizeof(Supply), MCXT_ALLOC_HUGE);
+	world->nsupplies = 0;
+	for (uint64 i = 0; i < count; i++)
 	{
-		by_code[i] = world->places[i];
-		by_code[i].priority = i;
+		Supply	   *supply = &world->supplies[world->nsupplies];
+		const char *next = oms_column_name(i, 1);
+		const SourceLocation *location = oms_source_location(sourcing->book, oms_column_name(i, 2));
+
+		if (!location || !location->is_active || !location->tracked)
+			continue;
+		if (!sku || strcmp(sku, next) != 0)
+			sku = next;
+		supply->sku = sku;
+		supply->place = location->rank;
+		supply->left = oms_is_giving_way(store, sku, location->code) ? 0 : oms_column_int64(i, 3);
+		supply->held = 0;
+		marks[location->rank] = 1;
+		world->nsupplies++;
 	}
-	qsort(by_code, world->nplaces, sizeof(Place), compare_codes);
-	for (int i = 0; i < world->nplaces; i++)
-		ranks[i] = by_code[i].priority;
-	for (int i = 0; i < world->nsupplies; i++)
-		world->supplies[i].place = ranks[world->supplies[i].place];
+	return marks;
 }
 
 /*
@@ -254,6 +248,7 @@ oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 		: lock ? &lock_supply : all ? &read_all_supply : &read_supply;
 	Datum		args[4];
 	uint64		count = 0;
+	int		   *marks;
 
 	if (!sourcing->book)
 		sourcing->book = oms_rule_book(store);
@@ -272,26 +267,11 @@ oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 	if (skus->count > 0)
 		count = oms_run(store, query, args);
 
-	world->places = palloc_extended((count + 1) * sizeof(Place), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	world->supplies = palloc_extended((count + 1) * sizeof(Supply), MCXT_ALLOC_HUGE);
-	world->nplaces = world->nsupplies = count;
-	for (uint64 i = 0; i < count; i++)
-	{
-		world->supplies[i].sku = oms_column_text(i, 1);
-		world->supplies[i].location = oms_column_text(i, 2);
-		world->supplies[i].left = oms_is_giving_way(store, world->supplies[i].sku, world->supplies[i].location)
-			? 0 : oms_column_int64(i, 3);
-		world->supplies[i].held = 0;
-		world->places[i].code = world->supplies[i].location;
-		world->places[i].priority = oms_column_int64(i, 4);
-		world->places[i].tracked = true;
-		world->places[i].is_partner = oms_column_bool(i, 5);
-	}
-	add_places(store, sourcing, world);
-	rank_places(world);
-
-	order_places(world);
-	qsort(world->supplies, world->nsupplies, sizeof(Supply), compare_supplies);
+	marks = read_rows(store, sourcing, count, world);
+	add_places(sourcing, marks);
+	number_places(sourcing, marks, world);
+	if (world->nsupplies > 1)
+		qsort(world->supplies, world->nsupplies, sizeof(Supply), compare_supplies);
 	add_back(sourcing, world);
 	oms_read_loads(store, sourcing, world, lock ? LOADS_LOCK : sourcing->never_waits ? LOADS_LOCK_AT_HAND : LOADS_READ);
 }

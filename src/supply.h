@@ -12,7 +12,6 @@
 typedef struct Place
 {
 	const char *code;
-	int64		priority;
 	bool		tracked;
 	bool		is_partner;
 
@@ -27,7 +26,6 @@ typedef struct Place
 typedef struct Supply
 {
 	const char *sku;
-	const char *location;		/* until places are sorted */
 	int			place;			/* its rank */
 	int64		left;
 	int64		held;			/* more than that, for the order alone */
