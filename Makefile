@@ -118,8 +118,10 @@ OBJS = $(patsubst %,src/%.o, \
 	availability \
 	promise \
 	fill \
-	fill_unstocked \
+	fill_skus \
+	fill_read \
 	fill_kits \
+	fill_write \
 	giveway \
 	companions \
 	feed \

@@ -96,6 +96,16 @@ oms_lock_orders(Store *store, const Array *ids)
 }
 
 /*
+ * oms_read_orders reads orders that the caller has written, and so holds, in
+ * order of their ids.
+ */
+OrderFactsList *
+oms_read_orders(Store *store, const Array *ids)
+{
+	return facts_of_orders(store, &read_orders, ids);
+}
+
+/*
  * oms_find_order finds an order among those locked, or returns NULL.
  */
 const OrderFacts *

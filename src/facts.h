@@ -24,6 +24,7 @@ typedef struct OrderFactsList
 } OrderFactsList;
 
 extern OrderFactsList *oms_lock_orders(Store *store, const Array *ids);
+extern OrderFactsList *oms_read_orders(Store *store, const Array *ids);
 extern const OrderFacts *oms_find_order(const OrderFactsList *list, const pg_uuid_t *id);
 extern void oms_order_facts(const Shape *shape, const RowValues *row, OrderFacts *facts);
 extern void oms_learn(Store *store, EntityKind entity, Mover *movers, int count);

@@ -123,8 +123,17 @@ judge_kit(KitLine *kit)
 }
 
 /*
- * find_kits returns the bundles' lines that units are asked for.  An order that
- * must ship complete gets all or nothing anyway.
+ * oms_is_kit_part tells whether a component's units ship with the rest of its kit
+ * only.  An order that must ship complete gets all or nothing anyway.
+ */
+bool
+oms_is_kit_part(const Demand *demand)
+{
+	return demand->per_kit > 0 && demand->ship_group && !demand->is_whole;
+}
+
+/*
+ * find_kits returns the bundles' lines that units are asked for.
  */
 static KitLine *
 find_kits(Sourcing *sourcing, int *count)
@@ -138,7 +147,7 @@ find_kits(Sourcing *sourcing, int *count)
 	{
 		Demand	   *demand = &sourcing->demands[i];
 
-		if (demand->per_kit > 0 && demand->ship_group && !demand->is_whole)
+		if (oms_is_kit_part(demand))
 			list[found++] = demand;
 	}
 	if (found == 0)

@@ -205,7 +205,7 @@ choose_statuses(Store *store, Sourcing *sourcing, Making *makings, int count, co
 
 		for (int i = 0; i < count; i++)
 			oms_array_add_uuid(orders, &makings[i].first->demand->order_id);
-		facts = oms_lock_orders(store, orders);
+		facts = oms_read_orders(store, orders);
 	}
 	learn_due(store, makings, count);
 	for (int i = 0; i < count; i++)
@@ -215,8 +215,8 @@ choose_statuses(Store *store, Sourcing *sourcing, Making *makings, int count, co
 /*
  * oms_source_make makes the fulfillments for the stock that was taken.  The
  * lines' counters must count it by then.  facts are the orders as they are by
- * then, NULL to have them read.  What happened goes after events, all of which
- * are written.
+ * then; NULL to have them read, of orders that the transaction has written.  What
+ * happened goes after events, all of which are written.
  */
 void
 oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events)

@@ -303,7 +303,7 @@ oms_act_movement(Store *store, TriggerData *trigger)
 		bool		by_engine = oms_in_engine(store);
 		Array	   *arrived = oms_array(TEXTOID, 8);
 		StockChanges *arriving;
-		Array	   *waiting;
+		Waiting    *waiting;
 		Named	   *named;
 
 		oms_become_owner(store, &scope);

@@ -329,7 +329,7 @@ end_expired_holds(Store *store, int64 max_rows, TickResult *result)
 static void
 fill(Task *task, int first, int count)
 {
-	oms_fill(task->store, task->skus, part(task->ids, first, count), false);
+	oms_fill(task->store, task->skus, &(Waiting) {.order_ids = part(task->ids, first, count)}, false);
 }
 
 /*
