@@ -36,6 +36,8 @@ my @themes = (
 	[qw(kit kit place_drafts cancel_lines ship backorder)],
 	[qw(pay transaction transaction_again answer)],
 	[qw(credit credit credit settle)],
+	[qw(merge merge pack pack void carrier carrier_again ship short_pick)],
+	[qw(load load sourcing place change_delivery plan)],
 	[qw(place step workflow)]);
 
 use constant CREDIT_LIMIT => 300;
@@ -46,7 +48,7 @@ sub pick { return $_[ int rand @_ ] }
 sub new
 {
 	my ($class) = @_;
-	return bless { last => 0, recent => {}, numbers => {}, payments => [], holds => [], next => [] }, $class;
+	return bless { last => 0, recent => {}, numbers => {}, payments => [], holds => [], parcels => [], next => [] }, $class;
 }
 
 # how such deeds are told apart
@@ -238,6 +240,118 @@ sub split_of
 	return "SELECT oms.split_fulfillment('shop', f.id, jsonb_build_array(jsonb_build_object('line',"
 	  . ' (SELECT min(ol.line_no) FROM shop.fulfillment_lines l JOIN shop.order_lines ol ON ol.id = l.order_line_id'
 	  . " WHERE l.fulfillment_id = f.id), 'quantity', 1))) FROM shop.fulfillments f WHERE id = $fulfillment";
+}
+
+# merge_of(@columns): reserved fulfillments that agree in these, of one of the youngest
+# orders that have several
+sub merge_of
+{
+	my ($condition, @columns) = @_;
+	my $few = pick(1, 2, 10);
+	return "SELECT oms.merge_fulfillments('shop', ids) FROM (SELECT ids FROM (SELECT array_agg(id ORDER BY random()) AS ids, max(created_at) AS at"
+	  . " FROM shop.fulfillments WHERE stock_state = 'reserved' AND $condition GROUP BY @{[ join ', ', @columns ]} HAVING count(*) > 1"
+	  . " ORDER BY at DESC LIMIT $few) r ORDER BY random() LIMIT 1) m";
+}
+
+# pack_of($fulfillment): a package of what is in none, or of a unit of each line
+sub pack_of
+{
+	my ($self, $fulfillment) = @_;
+	my $number = $self->ref_of('k');
+	return {
+		sql => "WITH p AS (INSERT INTO shop.packages (fulfillment_id, carrier, tracking_number) SELECT id, 'c', '$number' FROM shop.fulfillments"
+		  . " WHERE id = $fulfillment RETURNING id, fulfillment_id) INSERT INTO shop.package_lines (package_id, order_line_id, quantity)"
+		  . " SELECT p.id, l.order_line_id, @{[ pick('1', 'l.quantity - l.packed') ]} FROM p JOIN shop.fulfillment_lines l USING (fulfillment_id)"
+		  . ' WHERE l.packed < l.quantity RETURNING package_id',
+		learn => sub {
+			my ($rows) = @_;
+			return () unless @$rows;
+			push @{ $self->{parcels} }, $number;
+			shift @{ $self->{parcels} } if @{ $self->{parcels} } > 40;
+			return ("package $number" => 'c');
+		}
+	};
+}
+
+# void_of($package): it holds nothing any more
+sub void_of
+{
+	my ($package) = @_;
+	return "UPDATE shop.packages SET voided_at = clock_timestamp() WHERE id = $package";
+}
+
+# divided(): a parcel of which a unit is divided off and packed, before both come
+# together again while another session turns to them
+sub divided
+{
+	my ($self) = @_;
+	my $large = "stock_state = 'reserved' AND (SELECT sum(l.quantity) FROM shop.fulfillment_lines l WHERE l.fulfillment_id = fulfillments.id) > 1";
+	my $deed = { sql => split_of(some('fulfillments', $large)) };
+	$deed->{learn} = sub {
+		my ($rows) = @_;
+		my $part = @$rows ? "'$rows->[0][0]'" : return ();
+		my $same = "order_id = (SELECT order_id FROM shop.fulfillments WHERE id = $part)";
+		my $pack = $self->pack_of($part);
+		my $learn = $pack->{learn};
+		my $meets = pick(
+			[ ship => moved('shipped', "UPDATE shop.fulfillments SET status = 'shipped' WHERE id = $part") ],
+			[ pack => $self->pack_of("(SELECT id FROM shop.fulfillments WHERE $same LIMIT 1)") ],
+			[ void => void_of("(SELECT id FROM shop.packages WHERE fulfillment_id = $part LIMIT 1)") ],
+			[ short_pick => short_pick_of($part) ]);
+		$pack->{learn} = sub {
+			push @{ $self->{next} }, deed('merge', { sql => merge_of($same, qw(order_id location status)), lingers => rand() < 0.5 }), deed(@$meets);
+			return $learn->(@_);
+		};
+		push @{ $self->{next} }, deed('pack', $pack);
+		return ();
+	};
+	return $deed;
+}
+
+# short_pick_of($fulfillment): a unit of its first line is not found
+sub short_pick_of
+{
+	my ($fulfillment) = @_;
+	return {
+		sql => "SELECT p.rejected_fulfillment_id FROM (SELECT f.id, (SELECT min(ol.line_no) FROM shop.fulfillment_lines l"
+		  . ' JOIN shop.order_lines ol ON ol.id = l.order_line_id WHERE l.fulfillment_id = f.id) AS line'
+		  . " FROM shop.fulfillments f WHERE id = $fulfillment OFFSET 0) f,"
+		  . " oms.short_pick('shop', f.id, jsonb_build_array(jsonb_build_object('line', f.line, 'quantity', 1)), @{[ pick('NULL', q('not_found'), q('damaged')) ]}) p",
+		learn => sub { return map { ("moved $_->[0] rejected" => 1) } @{ $_[0] } }
+	};
+}
+
+# carrier_feed(@numbers): what a carrier tells of them, in no order
+sub carrier_feed
+{
+	my ($self, @numbers) = @_;
+	my (@events, %facts);
+	for my $number (map { ($_) x pick(1, 1, 2, 3) } @numbers)
+	{
+		my $ref = $self->ref_of('e');
+		my $code = pick(qw(in_transit in_transit in_transit out_for_delivery exception delivered delivered delivered returned lost));
+		my $status = $code eq 'in_transit' && rand() < 0.6 ? ', "status": "shipped"' : '';
+		push @events, sprintf '{"tracking_number": "%s", "code": "%s", "at": "2026-01-%02dT10:00:00Z", "external_ref": "%s"%s}', $number, $code, 1 + int rand 9,
+		  $ref, $status;
+		$facts{"told $ref"} = "$number $code";
+	}
+	return {
+		sql => "SELECT recorded, repeated, unknown FROM oms.record_carrier_events('shop', '{\"carrier\": \"c\", \"events\": [@{[ join ', ', sort { rand() <=> 0.5 } @events ]}]}')",
+		learn => sub {
+			my ($recorded, $repeated, $unknown) = @{ $_[0][0] };
+			die "of @{[ scalar @events ]} events $recorded were recorded, $repeated repeated, $unknown unknown\n" if $recorded + $repeated + $unknown != @events;
+			return $unknown == 0 ? %facts : ();
+		}
+	};
+}
+
+# far(): an order of what one location alone has, whose day is nearly full
+sub far
+{
+	my ($self) = @_;
+	my %basket = (pick('FAR', 'WIDE') => 1 + int rand 3, rand() < 0.5 ? (FAR => 1 + int rand 3) : ());
+	return $self->again(
+		place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('refuse', 'refuse', 'hold') . '"'));
 }
 
 # end_of_hold($ref, \%basket): how a stock hold ends, or lasts
@@ -538,6 +652,98 @@ sub movements
 		}
 	},
 	split => { weight => 2, make => sub { return split_of(some('fulfillments', "stock_state = 'reserved'")) } },
+
+	merge => {
+		weight => 1.2,
+		make => sub {
+			my ($self) = @_;
+			return $self->divided if rand() < 0.6;
+			return merge_of('true', 'order_id', rand() < 0.8 ? qw(location method pickup_location ship_to_id status load_day) : ());
+		}
+	},
+	short_pick => { weight => 1, make => sub { return short_pick_of(some('fulfillments', "stock_state = 'reserved'")) } },
+	change_delivery => {
+		weight => 1,
+		make => sub {
+			my $way = pick(q(method => 'local_delivery'), q(method => 'ship'), q(method => 'ship'),
+				qq(method => 'pickup', pickup_location => '@{[ pick(@locations) ]}'), q(ship_to => '{"city": "Bonn"}'));
+			my $lines = rand() < 0.6 ? '' : "(SELECT jsonb_agg(jsonb_build_object('line', line_no, 'quantity', 1)) FROM shop.order_lines l"
+			  . ' WHERE l.order_id = o.id AND l.allocated > 0 AND l.per_kit IS NULL), ';
+			return "SELECT oms.change_delivery('shop', o.id, $lines$way) FROM shop.orders o WHERE id = " . some('orders', "status IN ('placed', 'confirmed')");
+		}
+	},
+	pack => {
+		weight => 2,
+		errors => qr/^23505$/,    # the line is in the package
+		make => sub {
+			my ($self) = @_;
+			return $self->pack_of(some('fulfillments', "stock_state IN ('reserved', 'issued')")) if rand() < 0.75;
+			return 'INSERT INTO shop.package_lines (package_id, order_line_id, quantity) SELECT p.id, l.order_line_id, 1'
+			  . ' FROM shop.packages p JOIN shop.fulfillment_lines l USING (fulfillment_id) WHERE p.id = '
+			  . some('packages', "voided_at IS NULL AND status = 'packed'") . ' ORDER BY random() LIMIT 1';
+		}
+	},
+	void => { weight => 0.8, make => sub { return void_of(some('packages', "voided_at IS NULL AND status = 'packed'")) } },
+	carrier => {
+		weight => 2,
+		make => sub {
+			my ($self) = @_;
+			my @parcels = @{ $self->{parcels} } or return $verbs{pack}{make}->($self);
+			my %some = map { (pick(@parcels) => 1) } 1 .. pick(1, 1, 3);
+			return $self->again(carrier => $self->carrier_feed(keys %some));
+		}
+	},
+	carrier_again => { weight => 0.7, make => sub { return $_[0]->repeat('carrier') // $verbs{carrier}{make}->(@_) } },
+
+	# ---- where units come from
+
+	# E alone has some SKUs, and as much as one wants, but its days are never long enough
+	load => {
+		weight => 1.5,
+		setup => "INSERT INTO shop.locations (code, name, priority, daily_capacity) VALUES ('E', 'E', 5, 12);"
+		  . " INSERT INTO shop.skus (code, name) VALUES ('FAR', 'Far'), ('WIDE', 'Wide');"
+		  . " INSERT INTO shop.stock_movements (sku, location, kind, quantity) SELECT code, 'E', 'receipt', CASE WHEN code ~ '^S' THEN 3 ELSE 100000 END"
+		  . " FROM shop.skus WHERE code ~ '^(S[0-9]|FAR|WIDE)\$'",
+		make => sub {
+			my ($self) = @_;
+			# several sessions want the rest of the day
+			push @{ $self->{next} }, map { deed('load', $self->far) } 1 .. 3 if rand() < 0.5;
+			return $self->far if rand() < 0.6;
+			# never less than it was, so that no day is ever beyond it
+			return "UPDATE shop.locations SET daily_capacity = daily_capacity + @{[ 1 + int rand 4 ]} WHERE code = 'E'";
+		}
+	},
+	# what sourcing goes by changes while orders are placed
+	sourcing => {
+		weight => 0.8,
+		make => sub {
+			my $location = pick(@locations);
+			my $chance = rand;
+			return "UPDATE shop.locations SET fixed_cost = @{[ int rand 5 ]}, pick_cost = @{[ int rand 2 ]} WHERE code = '$location'" if $chance < 0.25;
+			if ($chance < 0.5)
+			{
+				my $taken = '(SELECT coalesce(max(l.units), 0) FROM shop.location_loads l WHERE l.location = locations.code)';
+				return "UPDATE shop.locations SET daily_capacity = @{[ pick('NULL', qq(greatest(0, $taken + @{[ int(rand 12) - 2 ]}))) ]} WHERE code = 'D'";
+			}
+			return 'DELETE FROM shop.shipping_rates WHERE id = ' . some('shipping_rates', 'true') if $chance < 0.55;
+			return "INSERT INTO shop.shipping_rates (method, location, fixed, per_unit) VALUES (@{[ pick('NULL', q('ship')) ]}, '$location',"
+			  . " @{[ int rand 5 ]}, @{[ int rand 3 ]}) ON CONFLICT DO NOTHING" if $chance < 0.65;
+			return 'DELETE FROM shop.sourcing_rules WHERE id = ' . some('sourcing_rules', 'true') if $chance < 0.8;
+			return "INSERT INTO shop.sourcing_policies (channel, objective, max_shipments) VALUES (@{[ pick('NULL', q('web')) ]}, '@{[ pick('cost', 'shipments') ]}',"
+			  . " @{[ pick('NULL', 'NULL', 2) ]}) ON CONFLICT ON CONSTRAINT sourcing_policies_channel DO UPDATE SET objective = excluded.objective, max_shipments = excluded.max_shipments"
+			  if $chance < 0.9;
+			my ($effect, $cost) = @{ pick([ 'deny', 'NULL' ], [ 'allow', 'NULL' ], [ 'prefer', 2 ]) };
+			return "INSERT INTO shop.sourcing_rules (channel, sku, location, effect, cost) VALUES (@{[ pick('NULL', q('web'), q('market')) ]},"
+			  . " '@{[ pick(@skus) ]}', '$location', '$effect', $cost) ON CONFLICT DO NOTHING";
+		}
+	},
+	plan => {
+		weight => 0.5,
+		make => sub {
+			return "SELECT p.* FROM (SELECT id FROM shop.orders ORDER BY id DESC LIMIT 3) o, oms.plan_order('shop', o.id) p" if rand() < 0.6;
+			return "SELECT * FROM oms.explain_source('shop', '@{[ pick(@skus, 'FAR') ]}', '@{[ pick(@locations, 'E') ]}', channel => 'web')";
+		}
+	},
 
 	# ---- stock
 

@@ -71,6 +71,22 @@ SELECT 'snapshot', rule, format('%s at %s: %s', sku, location, detail) FROM (
 	WHERE i.received <> coalesce(t.does, 0) OR i.sent <> coalesce(f.gone, 0) OR i.sent - i.returned <> -coalesce(f.does, 0)
 		OR i.sent > 0 AND i.returned + i.received > i.sent AND i.status = 'canceled'
 	UNION ALL
+	SELECT 'packed units are those of packages that are not voided', coalesce(f.number, p.fulfillment_id::text), f.location,
+		format('%s: %s packed, %s in packages, of %s', l.sku, l.packed, p.units, l.quantity)
+	FROM shop.fulfillment_lines l JOIN shop.fulfillments f ON f.id = l.fulfillment_id FULL JOIN (SELECT p.fulfillment_id, c.order_line_id, sum(c.quantity) AS units
+		FROM shop.packages p JOIN shop.package_lines c ON c.package_id = p.id WHERE p.voided_at IS NULL GROUP BY 1, 2) p
+		ON p.fulfillment_id = l.fulfillment_id AND p.order_line_id = l.order_line_id
+	WHERE l.packed IS DISTINCT FROM coalesce(p.units, 0) OR l.packed > l.quantity
+	UNION ALL
+	SELECT 'what is taken of a day is what its fulfillments hold or have sent', day::text, location, format('%s, %s counted', l.units, f.units)
+	FROM shop.location_loads l FULL JOIN (SELECT f.location, f.load_day AS day, sum(c.quantity) AS units FROM shop.fulfillments f
+		JOIN shop.fulfillment_lines c ON c.fulfillment_id = f.id WHERE f.load_day IS NOT NULL AND (f.stock_state = 'reserved' OR f.shipped_at IS NOT NULL)
+		GROUP BY 1, 2) f USING (location, day)
+	WHERE coalesce(l.units, 0) <> coalesce(f.units, 0)
+	UNION ALL
+	SELECT 'no day is given more than it can do', l.day::text, l.location, format('%s of %s', l.units, p.daily_capacity)
+	FROM shop.location_loads l JOIN shop.locations p ON p.code = l.location WHERE l.location = 'E' AND l.units > p.daily_capacity
+	UNION ALL
 	SELECT 'kits are whole: components go with them', o.number, b.sku, format('%s of %s, %s canceled, %s a kit', l.sku, b.quantity, l.canceled, l.per_kit)
 	FROM shop.order_lines b JOIN shop.orders o ON o.id = b.order_id JOIN shop.order_lines l ON l.parent_line_id = b.id AND l.per_kit IS NOT NULL
 	WHERE l.quantity <> b.quantity * l.per_kit OR l.canceled + l.allocated + l.backordered + l.short + l.shipped <> l.quantity
@@ -113,6 +129,12 @@ WHERE (event = 'created') <> (place = 1) OR event = 'moved' AND from_status IS D
 SELECT 'log', 'units that are canceled are logged once', format('%s: %s, %s in the log', l.id, l.canceled, e.canceled)
 FROM shop.order_lines l LEFT JOIN (SELECT entity_id, sum((detail ->> 'quantity')::bigint) AS canceled FROM shop.order_events
 	WHERE event = 'canceled_units' GROUP BY 1) e ON e.entity_id = l.id WHERE l.canceled <> coalesce(e.canceled, 0) LIMIT 5;
+SELECT 'log', 'a fulfillment without lines was emptied, once, and holds nothing', format('%s: %s, %s, %s times', f.number, f.status, f.stock_state, e.times)
+FROM shop.fulfillments f LEFT JOIN (SELECT entity_id, count(*) AS times FROM shop.order_events WHERE event = 'emptied' GROUP BY 1) e ON e.entity_id = f.id
+WHERE EXISTS (SELECT FROM shop.fulfillment_lines l WHERE l.fulfillment_id = f.id) <> (e.times IS NULL) OR e.times > 1 OR e.times = 1 AND f.stock_state <> 'released' LIMIT 5;
+SELECT 'packages', 'a package is where the last of its events says', format('%s: %s, %s', p.tracking_number, p.status, e.codes)
+FROM shop.packages p LEFT JOIN (SELECT package_id, array_agg(code ORDER BY at DESC, id DESC) AS codes FROM shop.carrier_events GROUP BY 1) e ON e.package_id = p.id
+WHERE p.status <> coalesce(e.codes[1], 'packed') OR (p.delivered_at IS NULL) = ('delivered' = ANY (coalesce(e.codes, '{}'))) LIMIT 5;
 SELECT 'log', 'each transaction of a payment is logged once', detail ->> 'transaction' FROM shop.order_events
 WHERE event = 'payment' GROUP BY 3 HAVING count(*) > 1 LIMIT 5;
 SELECT 'account', 'each transaction of a payment is known by a reference', id::text FROM shop.payment_transactions WHERE gateway_ref IS NULL LIMIT 5;
@@ -132,6 +154,8 @@ SELECT 'fact', 'order ' || o.external_ref, (SELECT string_agg(l.sku || ':' || l.
 UNION ALL SELECT 'fact', concat_ws(' ', 'movement', external_ref, kind, sku, location), quantity::text FROM shop.stock_movements WHERE external_ref IS NOT NULL
 UNION ALL SELECT 'fact', 'feed ' || ref, location FROM shop.stock_feeds
 UNION ALL SELECT 'fact', concat_ws(' ', 'inbound', ref, sku, location), quantity::text FROM shop.inbound
+UNION ALL SELECT 'fact', 'package ' || tracking_number, carrier FROM shop.packages p WHERE EXISTS (SELECT FROM shop.package_lines l WHERE l.package_id = p.id)
+UNION ALL SELECT 'fact', 'told ' || external_ref, tracking_number || ' ' || code FROM shop.carrier_events
 UNION ALL SELECT 'fact', concat_ws(' ', 'transaction', kind, outcome, gateway_ref), trim_scale(amount)::text FROM shop.payment_transactions
 	WHERE gateway_ref LIKE 'g%'
 UNION ALL SELECT 'fact', concat_ws(' ', 'moved', entity_id, to_status), '1' FROM shop.order_events
