@@ -23,7 +23,6 @@
 #include "oms.h"
 #include "sourcing_plan.h"
 
-static void begin_planner(Planner *planner, Store *store, Sourcing *sourcing, World *world);
 static void plan_order(Planner *planner, int first, int next);
 static void plan_problem(Planner *planner, PlanProblem *problem);
 
@@ -37,7 +36,7 @@ oms_plan_sourcing(Store *store, Sourcing *sourcing, bool lock)
 	Planner		planner;
 
 	oms_read_world(store, sourcing, lock, &world);
-	begin_planner(&planner, store, sourcing, &world);
+	oms_plan_begin(&planner, store, sourcing, &world);
 	for (int i = 0, next; i < sourcing->count; i = next)
 	{
 		for (next = i + 1; next < sourcing->count &&
@@ -50,10 +49,10 @@ oms_plan_sourcing(Store *store, Sourcing *sourcing, bool lock)
 }
 
 /*
- * begin_planner begins a plan of nothing yet.
+ * oms_plan_begin begins a plan of nothing yet.
  */
-static void
-begin_planner(Planner *planner, Store *store, Sourcing *sourcing, World *world)
+void
+oms_plan_begin(Planner *planner, Store *store, Sourcing *sourcing, World *world)
 {
 	sourcing->npieces = 0;
 	for (int i = 0; i < sourcing->count; i++)
@@ -338,13 +337,25 @@ follow_goods(Planner *planner, PlanProblem *problem, int first)
 }
 
 /*
+ * oms_plan_problem turns to a problem, of which nothing is planned yet: costs and
+ * rules are now asked for the way it goes.
+ */
+void
+oms_plan_problem(Planner *planner, PlanProblem *problem)
+{
+	if (planner->costs)
+		oms_aim_costs(planner->costs, planner->world, problem->demands[0]);
+	problem->round = ROUND_WHOLE;
+	problem->is_open = palloc0(planner->world->nplaces + 1);
+	problem->nopen = 0;
+}
+
+/*
  * note_open notes the places of pieces that are planned already.
  */
 static void
 note_open(const Planner *planner, PlanProblem *problem, int first)
 {
-	problem->is_open = palloc0(planner->world->nplaces + 1);
-	problem->nopen = 0;
 	for (int i = first; i < planner->sourcing->npieces; i++)
 	{
 		uint8	   *is_open = &problem->is_open[planner->sourcing->pieces[i].place];
@@ -360,7 +371,6 @@ note_open(const Planner *planner, PlanProblem *problem, int first)
 static void
 solve_rounds(Planner *planner, PlanProblem *problem, int first)
 {
-	problem->round = ROUND_WHOLE;
 	while (is_lacking(problem))
 	{
 		SplitPlan	plan;
@@ -389,8 +399,7 @@ plan_problem(Planner *planner, PlanProblem *problem)
 	Sourcing   *sourcing = planner->sourcing;
 	int			first = sourcing->npieces;
 
-	if (planner->costs)
-		oms_aim_costs(planner->costs, planner->world, problem->demands[0]);
+	oms_plan_problem(planner, problem);
 	if (!planner->costs && problem->pickup >= 0 && oms_take_all(planner, problem->demands, problem->count, problem->pickup))
 		return;
 	if (sourcing->held && sourcing->held->count > 0)

@@ -74,7 +74,17 @@ typedef struct PlanProblem
 	SplitProblem split;
 } PlanProblem;
 
+/*
+ * To solve an order's problems without taking anything: oms_read_world,
+ * oms_plan_begin, oms_plan_problems; then for each oms_plan_problem,
+ * oms_plan_lines and, unless oms_plan_pose finds nothing, oms_split_solve, with
+ * split.forced set where one wants.  What a plan costs in money is its objective
+ * over scale, without penalties: oms_shipment_cost and oms_demand_cost say it exactly.
+ */
+
 /* sourcing_plan.c */
+extern void oms_plan_begin(Planner *planner, Store *store, Sourcing *sourcing, World *world);
+extern void oms_plan_problem(Planner *planner, PlanProblem *problem);
 extern PlanProblem *oms_plan_problems(const Planner *planner, int first, int next, int *count);
 
 /* sourcing_lines.c */
