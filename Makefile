@@ -93,6 +93,7 @@ OBJS = $(patsubst %,src/%.o, \
 	making \
 	keep_method \
 	sourcing_plan \
+	fewest \
 	sourcing_lines \
 	sourcing_problem \
 	sourcing_pieces \
@@ -189,6 +190,7 @@ SQL_MODULES = $(patsubst %,sql/%.sql, \
 	payments \
 	bundles \
 	views \
+	fulfillment_views \
 	availability \
 	process \
 	order \

@@ -41,12 +41,12 @@ BEGIN
 			('clerk', 'UPDATE', 'customers', NULL),
 			('clerk', 'INSERT', 'addresses', NULL),
 			('clerk', 'INSERT', 'orders', 'payment_required credit_approved units units_canceled units_allocated
-				units_backordered units_short units_shipped units_delivered units_returned total credited authorized
+				units_backordered units_short units_shipped units_delivered units_returned fewest_shipments total credited authorized
 				captured refunded charged_back open_holds payment_status fulfillment_status return_status placed_at
 				confirmed_at closed_at canceled_at revision'),
 			('clerk', 'UPDATE', 'orders', 'id number channel external_ref workflow currency tax_included source_order_id
 				document_hash created_at payment_required credit_approved units units_canceled units_allocated
-				units_backordered units_short units_shipped units_delivered units_returned total credited authorized
+				units_backordered units_short units_shipped units_delivered units_returned fewest_shipments total credited authorized
 				captured refunded charged_back open_holds payment_status fulfillment_status return_status placed_at
 				confirmed_at closed_at canceled_at revision'),
 			('clerk', 'INSERT', 'order_lines', 'canceled allocated backordered short shipped delivered returned

@@ -36,6 +36,7 @@ BEGIN
 		units_shipped bigint NOT NULL DEFAULT 0,
 		units_delivered bigint NOT NULL DEFAULT 0,
 		units_returned bigint NOT NULL DEFAULT 0,
+		fewest_shipments bigint,
 		total numeric(19,4) NOT NULL DEFAULT 0,
 		credited numeric(19,4) NOT NULL DEFAULT 0,
 		authorized numeric(19,4) NOT NULL DEFAULT 0,
@@ -57,7 +58,7 @@ BEGIN
 		UNIQUE (channel, external_ref),
 		-- few and short, since every statement that writes orders reads them anew;
 		-- what people write into other columns oms.guard judges (23514)
-		CHECK (least(units, units_canceled, units_allocated, units_backordered, units_short, units_shipped, open_holds) >= 0),
+		CHECK (least(units, units_canceled, units_allocated, units_backordered, units_short, units_shipped, fewest_shipments, open_holds) >= 0),
 		CHECK (least(authorized, captured, refunded, charged_back) >= 0),
 		CHECK (units_canceled + units_allocated + units_backordered + units_short + units_shipped <= units),
 		CHECK (units_delivered BETWEEN 0 AND units_shipped AND units_returned BETWEEN 0 AND units_shipped)
@@ -103,6 +104,7 @@ BEGIN
 	COMMENT ON COLUMN orders.units_shipped IS 'Units that have left, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_delivered IS 'Units of those that the customer has, the sum over its lines; kept by the engine';
 	COMMENT ON COLUMN orders.units_returned IS 'Units of those shipped that came back, the sum over its lines; kept by the engine';
+	COMMENT ON COLUMN orders.fewest_shipments IS 'In how few shipments its units could have left, a location and way each, by the stock of the moment in which they were given to it: when it was placed, and more whenever units that waited got stock; rejects and other ways later change nothing. NULL: a draft, or history; kept by the engine';
 	COMMENT ON COLUMN orders.total IS 'Money: of each line quantity x unit_price - discount, and its charges, of which discounts subtract; with all tax; kept by the engine';
 	COMMENT ON COLUMN orders.credited IS 'Money of total that is not owed any more: canceled units in proportion to their line, and all charges once every unit is canceled; kept by the engine';
 	COMMENT ON COLUMN orders.authorized IS 'Money promised by payments and neither captured nor voided; kept by the engine';

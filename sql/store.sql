@@ -37,6 +37,7 @@ BEGIN
 	PERFORM oms.layout_repair_log();
 	PERFORM oms.layout_views();
 	PERFORM oms.layout_backorders_views();
+	PERFORM oms.layout_fulfillment_views();
 	PERFORM oms.layout_repair(store);
 	PERFORM oms.layout_defaults();
 	RAISE NOTICE 'store % is ready', quote_ident(store) USING

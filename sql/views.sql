@@ -65,11 +65,14 @@ BEGIN
 	COMMENT ON COLUMN order_line_facts.requested_at IS 'When the customer wanted it, at the earliest, as ordered: the line''s time, else the order''s; NULL: as soon as may be';
 
 	CREATE VIEW fulfillment_facts WITH (security_invoker = true) AS
-	SELECT f.id::text AS fulfillment_id, f.number, o.number AS order_number, f.location, f.pickup_location, f.method, f.status,
+	SELECT f.id::text AS fulfillment_id, f.number, o.number AS order_number, f.location, f.pickup_location, f.method,
+		coalesce(f.carrier, (SELECT min(p.carrier) FROM packages p WHERE p.fulfillment_id = f.id AND p.voided_at IS NULL)) AS carrier, f.status,
 		coalesce((SELECT sum(l.quantity) FROM fulfillment_lines l WHERE l.fulfillment_id = f.id), 0)::bigint AS units,
+		(SELECT count(*) FROM packages p WHERE p.fulfillment_id = f.id AND p.voided_at IS NULL) AS packages,
 		f.created_at, f.requested_at, f.promised_at, f.shipped_at, f.delivered_at,
 		round(extract(epoch FROM f.shipped_at - f.created_at) / 3600, 2) AS hours_open_to_shipped,
-		round(extract(epoch FROM f.delivered_at - f.shipped_at) / 3600, 2) AS hours_shipped_to_delivered
+		round(extract(epoch FROM f.delivered_at - f.shipped_at) / 3600, 2) AS hours_shipped_to_delivered,
+		round(extract(epoch FROM f.delivered_at - f.promised_at) / 3600, 2) AS hours_late
 	FROM fulfillments f JOIN orders o ON o.id = f.order_id;
 	COMMENT ON VIEW fulfillment_facts IS 'One row a fulfillment; basis: the fulfillment, as it is now';
 	COMMENT ON COLUMN fulfillment_facts.fulfillment_id IS 'fulfillments.id';
@@ -78,8 +81,10 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_facts.location IS 'Code of where its units leave';
 	COMMENT ON COLUMN fulfillment_facts.pickup_location IS 'Code of where the customer collects it; NULL: it is not collected';
 	COMMENT ON COLUMN fulfillment_facts.method IS 'Code of how it goes';
+	COMMENT ON COLUMN fulfillment_facts.carrier IS 'Who transports it: fulfillments.carrier, else that of its packages which are not voided, the first by name; NULL: nobody says';
 	COMMENT ON COLUMN fulfillment_facts.status IS 'State in its workflow';
 	COMMENT ON COLUMN fulfillment_facts.units IS 'Units that it carries, or carried before they were canceled, rerouted or came back: do not add up over statuses; 0: they have gone into others';
+	COMMENT ON COLUMN fulfillment_facts.packages IS 'Packages that it leaves in, without voided ones';
 	COMMENT ON COLUMN fulfillment_facts.created_at IS 'When it was made, by placing, rerouting or going another way; one divided off keeps that of the one it comes from';
 	COMMENT ON COLUMN fulfillment_facts.requested_at IS 'When the customer wants it, at the earliest; NULL: as soon as may be';
 	COMMENT ON COLUMN fulfillment_facts.promised_at IS 'When the customer expects it, as people wrote';
@@ -87,6 +92,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_facts.delivered_at IS 'When the customer had it; NULL: not yet';
 	COMMENT ON COLUMN fulfillment_facts.hours_open_to_shipped IS 'Hours from created_at to shipped_at, to 2 decimals; NULL: not shipped';
 	COMMENT ON COLUMN fulfillment_facts.hours_shipped_to_delivered IS 'Hours from shipped_at to delivered_at, to 2 decimals; NULL: not delivered';
+	COMMENT ON COLUMN fulfillment_facts.hours_late IS 'Hours from promised_at to delivered_at, to 2 decimals: less than 0 where it came early; NULL: not delivered, or nothing was promised';
 
 	CREATE VIEW stock_position WITH (security_invoker = true) AS
 	SELECT s.sku, s.location, s.on_hand, s.unavailable, s.reserved, s.safety_stock,

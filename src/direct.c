@@ -279,7 +279,7 @@ want(Direct *d)
 	qsort(demands, nlines, sizeof(Demand), by_line_no);
 	d->sourcing.demands = demands;
 	d->sourcing.count = nlines;
-	d->sourcing.is_first = true;
+	d->sourcing.is_first = d->sourcing.counts_fewest = true;
 }
 
 /*
@@ -456,6 +456,7 @@ oms_place_directly(Store *store, const OrderDocument *doc, const OrderFrame *fra
 	placing = (Placing) {
 		.order = &d.order, .tax_included = doc->fields[DOC_TAX_INCLUDED].boolean,
 		.is_final = oms_workflow_is_final(d.machine->workflow, d.state), .demands = d.demands, .nlines = doc->nlines,
+		.fewest_shipments = oms_fewest_shipments(&d.sourcing),
 		.context = CurrentMemoryContext, .row_is_due = true, .units_due = d.order.units,
 		.holds_due = d.order.open_holds, .total_due = d.order.total
 	};

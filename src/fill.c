@@ -266,7 +266,7 @@ static void
 fill(Store *store, const Array *skus, const Waiting *waiting)
 {
 	Sourcing	sourcing = {
-		.never_waits = true, .whole_kits = true, .demands = waiting->demands, .count = waiting->count
+		.never_waits = true, .whole_kits = true, .counts_fewest = true, .demands = waiting->demands, .count = waiting->count
 	};
 
 	if (waiting->order_ids->count == 0)

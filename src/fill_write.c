@@ -125,7 +125,7 @@ find_served(const Sourcing *sourcing, int *count)
  * and the pieces of the plan that are theirs.
  */
 static void
-write_part(Store *store, Demand *const *served, int count, Sourcing *part)
+write_part(Store *store, Demand *const *served, int count, Sourcing *part, const OrderStamp *fewest, int nfewest)
 {
 	Array	   *were_short = oms_array(UUIDOID, 8);
 	UnitChanges *changes = oms_unit_changes(count);
@@ -147,6 +147,7 @@ write_part(Store *store, Demand *const *served, int count, Sourcing *part)
 		oms_event_add(events, &demand->order_id, "order_line", &demand->line_id, "filled", NULL, NULL, NULL,
 					  oms_waiting_detail(demand->line_no, demand->found, demand->is_backordered ? &demand->policy_id : NULL));
 	}
+	oms_stamp_fewest(part, fewest, nfewest, changes);
 	oms_source_events(part, false, events);
 	oms_source_finish(store, changes, part, events);
 	if (were_short->count > 0)
@@ -161,6 +162,8 @@ oms_fill_write(Store *store, Sourcing *sourcing)
 {
 	int			count;
 	Demand	  **served = find_served(sourcing, &count);
+	int			nfewest;
+	OrderStamp *fewest = oms_sum_fewest(sourcing, &nfewest);
 	int			piece = 0;
 
 	gather_pieces(sourcing);
@@ -178,7 +181,7 @@ oms_fill_write(Store *store, Sourcing *sourcing)
 		part.pieces += first_piece;
 		part.npieces = piece - first_piece;
 		oms_spi_begin();
-		write_part(store, &served[first], next - first, &part);
+		write_part(store, &served[first], next - first, &part, fewest, nfewest);
 		oms_spi_end();
 	}
 }

@@ -123,7 +123,7 @@ oms_fill_placed(Case *c, const Placing *placing)
 {
 	static const int columns[] = {
 		ORDER_NUMBER, ORDER_STATUS, ORDER_PAYMENT_REQUIRED, ORDER_UNITS, ORDER_UNITS_ALLOCATED, ORDER_UNITS_BACKORDERED,
-		ORDER_UNITS_SHORT, ORDER_TOTAL, ORDER_OPEN_HOLDS, ORDER_PLACED_AT, ORDER_CONFIRMED_AT, ORDER_CLOSED_AT
+		ORDER_UNITS_SHORT, ORDER_FEWEST_SHIPMENTS, ORDER_TOTAL, ORDER_OPEN_HOLDS, ORDER_PLACED_AT, ORDER_CONFIRMED_AT, ORDER_CLOSED_AT
 	};
 	const OrderFacts *order = placing->order;
 	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
@@ -132,10 +132,10 @@ oms_fill_placed(Case *c, const Placing *placing)
 	set_values(c, lengthof(columns), columns, (Datum[]) {
 		CStringGetTextDatum(order->number), CStringGetTextDatum(order->status), BoolGetDatum(order->payment_required),
 		Int64GetDatum(order->units), Int64GetDatum(order->units_allocated), Int64GetDatum(order->units_backordered),
-		Int64GetDatum(order->units_short),
+		Int64GetDatum(order->units_short), Int64GetDatum(placing->fewest_shipments),
 		DirectFunctionCall2(numeric, order->total, Int32GetDatum(typmod)), Int32GetDatum(order->open_holds), now, now, now
 	}, (bool[]) {
-		false, false, false, false, false, false, false, false, false, !order->is_placed, !order->is_confirmed, !placing->is_final
+		false, false, false, false, false, false, false, false, false, false, !order->is_placed, !order->is_confirmed, !placing->is_final
 	});
 	oms_fill_axes(c->shape, &c->new, RelationGetDescr(c->rel), &c->new_tuple);
 }

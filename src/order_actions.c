@@ -237,7 +237,9 @@ act_reserve(Store *store, Mover **rows, int count)
 {
 	Mover	  **claimed = palloc(Max(1, count) * sizeof(Mover *));
 	int			nclaimed = 0;
-	Sourcing	sourcing = {.is_first = true};
+	Sourcing	sourcing = {.is_first = true, .counts_fewest = true};
+	OrderStamp *fewest;
+	int			nfewest;
 	UnitChanges *units;
 	Events	   *events = oms_events(count);
 	Array	   *held = oms_array(UUIDOID, 4);
@@ -270,6 +272,8 @@ act_reserve(Store *store, Mover **rows, int count)
 		units->lines_are_ours &= claimed[i]->order->is_new;
 		oms_order_stamp(units, &claimed[i]->id)->is_placed = true;
 	}
+	fewest = oms_sum_fewest(&sourcing, &nfewest);
+	oms_stamp_fewest(&sourcing, fewest, nfewest, units);
 	for (int i = 0; i < credit.approved->count; i++)
 		oms_order_stamp(units, DatumGetUUIDP(credit.approved->values[i]))->is_approved = true;
 	for (int i = 0; i < sourcing.count; i++)

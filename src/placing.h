@@ -17,6 +17,7 @@ typedef struct Placing
 	bool		is_final;		/* its state: nothing leaves it */
 	const Demand *const *demands;	/* its lines, as they are inserted */
 	int			nlines;
+	int64		fewest_shipments;
 
 	MemoryContext context;		/* of total_due */
 

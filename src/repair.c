@@ -76,6 +76,7 @@ static const Mend mends[] = {
 			"units", "units_canceled", "units_allocated", "units_backordered", "units_short", "units_shipped",
 			"units_delivered", "units_returned"
 	}},
+	{"an order's fewest shipments are not more than were made", "orders", {"fewest_shipments"}},
 	{"an order's total is the sum of its lines and charges", "orders", {"total"}},
 	{"what is credited is the value of canceled units", "orders", {"credited"}},
 	{"open holds are counted", "orders", {"open_holds"}},

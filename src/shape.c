@@ -69,6 +69,7 @@ static const ColumnRule order_rules[ORDER_COLUMNS] = {
 	[ORDER_ORDERED_AT] = {"ordered_at", TIMESTAMPTZOID, PEOPLE},
 	[ORDER_CUSTOMER_ID] = {"customer_id", UUIDOID, PEOPLE},
 	[ORDER_REQUESTED_AT] = {"requested_at", TIMESTAMPTZOID, PEOPLE},
+	[ORDER_FEWEST_SHIPMENTS] = {"fewest_shipments", INT8OID, ENGINE},
 };
 
 static const ColumnRule fulfillment_rules[FULFILLMENT_COLUMNS] = {

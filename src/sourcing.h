@@ -51,6 +51,8 @@ typedef struct Demand
 	const char **excluded;		/* locations that will not do */
 	int			nexcluded;
 	int64		found;			/* out: units that have a place */
+	int			fewest;			/* out: of the first that goes this way, the
+								 * fewest places for what was found */
 	int64		backordered;	/* out: units that a policy serves */
 	pg_uuid_t	policy_id;		/* that; of is_backordered the line's */
 } Demand;
@@ -77,6 +79,8 @@ typedef struct Sourcing
 	Demand	   *demands;		/* an order's together, by line */
 	int			count;
 	bool		is_first;		/* the orders have no fulfillments yet */
+	bool		counts_fewest;	/* from how few places it could come is asked
+								 * too */
 	bool		never_waits;	/* stock rows are locked already, out of order */
 	const StockChanges *arriving;	/* units that are about to be there:
 									 * on_hand */
@@ -133,6 +137,11 @@ extern void oms_keep_methods(Store *store, const Sourcing *sourcing);
 
 /* warranty.c */
 extern void oms_drop_empty_pieces(Sourcing *sourcing);
+
+/* fewest.c */
+extern int64 oms_fewest_shipments(const Sourcing *sourcing);
+extern OrderStamp *oms_sum_fewest(const Sourcing *sourcing, int *count);
+extern void oms_stamp_fewest(const Sourcing *sourcing, const OrderStamp *sums, int count, UnitChanges *units);
 
 /* sourcing_plan.c */
 extern void oms_plan_sourcing(Store *store, Sourcing *sourcing, bool lock);

@@ -185,6 +185,29 @@ oms_take_back(Planner *planner, int before)
 }
 
 /*
+ * oms_take_again puts pieces that were taken back into the plan once more.
+ */
+void
+oms_take_again(Planner *planner, const Piece *pieces, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		Piece	   *piece = new_piece(planner);
+
+		*piece = pieces[i];
+		piece->demand->found += piece->quantity;
+		planner->world->places[piece->place].room -= piece->quantity;
+		if (piece->tracked)
+		{
+			Supply	   *supply = oms_find_supply(planner->world, piece->demand->sku, piece->place);
+
+			supply->held -= piece->held;
+			supply->left -= piece->quantity - piece->held;
+		}
+	}
+}
+
+/*
  * oms_take_all has one place give all that demands still want, or leaves the
  * plan as it was.
  */

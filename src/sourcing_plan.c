@@ -56,7 +56,7 @@ oms_plan_begin(Planner *planner, Store *store, Sourcing *sourcing, World *world)
 {
 	sourcing->npieces = 0;
 	for (int i = 0; i < sourcing->count; i++)
-		sourcing->demands[i].found = 0;
+		sourcing->demands[i].found = sourcing->demands[i].fewest = 0;
 	planner->store = store;
 	planner->sourcing = sourcing;
 	planner->world = world;
@@ -64,6 +64,7 @@ oms_plan_begin(Planner *planner, Store *store, Sourcing *sourcing, World *world)
 	planner->scratch = AllocSetContextCreate(CurrentMemoryContext, "oms plan", ALLOCSET_DEFAULT_SIZES);
 	planner->untracked = palloc((world->nplaces + 1) * sizeof(int));
 	planner->costs = oms_read_costs(store, sourcing, world);
+	planner->counts_places = false;
 	planner->nuntracked = 0;
 	for (int place = 0; place < world->nplaces; place++)
 	{
@@ -98,6 +99,15 @@ compare_ways(const Demand *a, const Demand *b)
 	if (order == 0 && !oms_same_request(a, b))
 		order = a->requested_at < b->requested_at || !a->has_requested_at ? -1 : 1;
 	return order == 0 && a->has_ship_to ? oms_uuid_cmp(&a->ship_to, &b->ship_to) : order;
+}
+
+/*
+ * oms_is_same_way tells whether demands of an order go the same way.
+ */
+bool
+oms_is_same_way(const Demand *a, const Demand *b)
+{
+	return compare_ways(a, b) == 0;
 }
 
 /*
@@ -179,11 +189,21 @@ plan_order(Planner *planner, int first, int next)
 	PlanProblem *problems = oms_plan_problems(planner, first, next, &count);
 
 	for (int i = 0; i < count; i++)
+	{
+		int			before = sourcing->npieces;
+
 		plan_problem(planner, &problems[i]);
+		if (sourcing->counts_fewest)
+			problems[i].demands[0]->fewest = oms_plan_fewest(planner, &problems[i], before);
+	}
 	for (int i = first; i < next; i++)
 		is_complete &= sourcing->demands[i].found == sourcing->demands[i].quantity;
 	if (sourcing->demands[first].is_whole && !is_complete)
+	{
 		oms_take_back(planner, npieces);
+		for (int i = first; i < next; i++)
+			sourcing->demands[i].fewest = 0;
+	}
 	oms_join_pieces(sourcing, npieces);
 	MemoryContextSwitchTo(before);
 	MemoryContextReset(planner->scratch);
@@ -366,10 +386,10 @@ note_open(const Planner *planner, PlanProblem *problem, int first)
 }
 
 /*
- * solve_rounds plans what is lacking, in smaller and smaller parts.
+ * oms_plan_rounds plans what is lacking, in smaller and smaller parts.
  */
-static void
-solve_rounds(Planner *planner, PlanProblem *problem, int first)
+void
+oms_plan_rounds(Planner *planner, PlanProblem *problem, int first)
 {
 	while (is_lacking(problem))
 	{
@@ -409,6 +429,5 @@ plan_problem(Planner *planner, PlanProblem *problem)
 		if (oms_take_all(planner, problem->demands, problem->count, place))
 			return;
 	}
-	note_open(planner, problem, first);
-	solve_rounds(planner, problem, first);
+	oms_plan_rounds(planner, problem, first);
 }

@@ -25,6 +25,8 @@ typedef struct Planner
 	int		   *untracked;		/* places that keep their own books */
 	int			nuntracked;
 	Costs	   *costs;			/* NULL: nothing costs anything */
+	bool		counts_places;	/* the fewest places are asked for, whatever
+								 * they cost */
 } Planner;
 
 #define DEFAULT_NODE_LIMIT 5000
@@ -86,6 +88,11 @@ typedef struct PlanProblem
 extern void oms_plan_begin(Planner *planner, Store *store, Sourcing *sourcing, World *world);
 extern void oms_plan_problem(Planner *planner, PlanProblem *problem);
 extern PlanProblem *oms_plan_problems(const Planner *planner, int first, int next, int *count);
+extern void oms_plan_rounds(Planner *planner, PlanProblem *problem, int first);
+extern bool oms_is_same_way(const Demand *a, const Demand *b);
+
+/* fewest.c */
+extern int	oms_plan_fewest(Planner *planner, PlanProblem *problem, int first);
 
 /* sourcing_lines.c */
 extern void oms_plan_lines(Planner *planner, PlanProblem *problem);
@@ -102,6 +109,7 @@ extern bool oms_can_give_all(const Planner *planner, int place, Demand **demands
 extern int64 oms_take_piece(Planner *planner, Demand *demand, int place, int64 most, bool only_held);
 extern bool oms_take_all(Planner *planner, Demand **demands, int count, int place);
 extern void oms_take_back(Planner *planner, int before);
+extern void oms_take_again(Planner *planner, const Piece *pieces, int count);
 extern void oms_join_pieces(Sourcing *sourcing, int first);
 
 #endif							/* OMS_SOURCING_PLAN_H */

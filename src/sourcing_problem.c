@@ -36,6 +36,15 @@ static bool price(const Planner *planner, PlanProblem *problem, int64 most, bool
 static void refuse_overflow(const Planner *planner, const PlanProblem *problem, int line, int location);
 
 /*
+ * costs_count tells whether it matters what a plan costs.
+ */
+static bool
+costs_count(const Planner *planner)
+{
+	return planner->costs && !planner->counts_places;
+}
+
+/*
  * add_pair adds a pair, unless there is nothing.
  */
 static void
@@ -369,7 +378,7 @@ set_costs(const Planner *planner, PlanProblem *problem, int64 shipment, bool pre
 	*line = *location = -1;
 	for (int j = 0; j < split->nlocations; j++)
 	{
-		int64		money = planner->costs ? oms_shipment_cost(planner->costs, problem->places[j]) : 0;
+		int64		money = costs_count(planner) ? oms_shipment_cost(planner->costs, problem->places[j]) : 0;
 
 		if (problem->is_open[problem->places[j]])
 			continue;
@@ -379,7 +388,7 @@ set_costs(const Planner *planner, PlanProblem *problem, int64 shipment, bool pre
 		fixed_cost[j] = money + shipment + (prefers ? j : 0);
 	}
 	*location = -1;
-	for (int a = 0; planner->costs && a < split->narcs; a++)
+	for (int a = 0; costs_count(planner) && a < split->narcs; a++)
 	{
 		*line = split->arc_line[a];
 		arc_cost[a] = counted(line_cost(planner, &problem->lines[*line], problem->places[split->arc_location[a]]), problem->scale);
@@ -434,7 +443,7 @@ set_penalties(const Planner *planner, PlanProblem *problem, int64 most, int *lin
 {
 	SplitProblem *split = &problem->split;
 	int64	   *penalty = palloc0((split->nlines + 1) * sizeof(int64));
-	int64		given = planner->costs ? planner->costs->policy->unfilled_penalty : -1;
+	int64		given = costs_count(planner) ? planner->costs->policy->unfilled_penalty : -1;
 	int64		dearest_location;
 	int64		dearest_unit;
 
@@ -474,7 +483,7 @@ price(const Planner *planner, PlanProblem *problem, int64 most, bool breaks_ties
 	problem->scale = breaks_ties ? most * (shipment + split->nlocations) + 1 : 1;
 	if (!set_costs(planner, problem, shipment, breaks_ties, line, location))
 		return false;
-	if (planner->costs && planner->costs->policy->by_shipments)
+	if (costs_count(planner) && planner->costs->policy->by_shipments)
 	{
 		split->by_shipments = problem->nopen == 0;
 		dearest = split->by_shipments ? 0 : most_of_plan(split, most);

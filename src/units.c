@@ -84,17 +84,19 @@ static const StoreQuery change_orders = {
 	" ELSE o.payment_required END,"
 	" canceled_at = CASE WHEN c.is_canceled THEN pg_catalog.now() ELSE o.canceled_at END,"
 	" credit_approved = (o.credit_approved OR c.is_approved),"
+	" fewest_shipments = CASE WHEN c.is_placed THEN c.fewest ELSE o.fewest_shipments" PLUS "c.fewest END,"
 	" revision = o.revision" PLUS "1"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
-	" pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14))"
+	" pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13), pg_catalog.unnest($14),"
+	" pg_catalog.unnest($15))"
 	" AS c(id, canceled, allocated, backordered, short, shipped, delivered, returned, net, gross, is_placed, is_canceled,"
-	" is_approved, units)"
+	" is_approved, units, fewest)"
 	" WHERE o.id" EQ "c.id AND NOT (c.is_placed AND o.placed_at IS NOT NULL)",
-	14, {
+	15, {
 		UUIDARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 		INT8ARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, NUMERICARRAYOID, BOOLARRAYOID, BOOLARRAYOID, BOOLARRAYOID,
-		INT8ARRAYOID
+		INT8ARRAYOID, INT8ARRAYOID
 	}
 };
 
@@ -113,6 +115,7 @@ typedef struct OrderChange
 	bool		is_canceled;
 	bool		is_approved;
 	int64		units;
+	int64		fewest;
 } OrderChange;
 
 static PolicyUnits *apply_to_lines(Store *store, const UnitChanges *list, OrderChange *orders,
@@ -170,7 +173,7 @@ oms_order_stamp(UnitChanges *list, const pg_uuid_t *order_id)
 	stamp = &list->stamps[list->nstamps++];
 	stamp->order_id = *order_id;
 	stamp->is_placed = stamp->is_canceled = stamp->is_approved = false;
-	stamp->units = 0;
+	stamp->units = stamp->fewest = 0;
 	return stamp;
 }
 
@@ -240,6 +243,7 @@ sum_orders(const UnitChanges *list, int *count)
 			order->is_canceled = stamp->is_canceled;
 			order->is_approved = stamp->is_approved;
 			order->units = stamp->units;
+			order->fewest = stamp->fewest;
 		}
 	}
 	qsort(orders, all, sizeof(OrderChange), oms_uuid_cmp);
@@ -252,6 +256,7 @@ sum_orders(const UnitChanges *list, int *count)
 			orders[kept - 1].is_canceled |= orders[i].is_canceled;
 			orders[kept - 1].is_approved |= orders[i].is_approved;
 			orders[kept - 1].units += orders[i].units;
+			orders[kept - 1].fewest += orders[i].fewest;
 		}
 		else
 			orders[kept++] = orders[i];
@@ -370,7 +375,8 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 	Array	   *canceled = oms_array(BOOLOID, count);
 	Array	   *approved = oms_array(BOOLOID, count);
 	Array	   *units = oms_array(INT8OID, count);
-	Datum		args[14];
+	Array	   *fewest = oms_array(INT8OID, count);
+	Datum		args[15];
 	uint64		changed;
 
 	for (int i = 0; i < 7; i++)
@@ -385,6 +391,7 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 		oms_array_add(canceled, BoolGetDatum(orders[i].is_canceled));
 		oms_array_add(approved, BoolGetDatum(orders[i].is_approved));
 		oms_array_add_int64(units, orders[i].units);
+		oms_array_add_int64(fewest, orders[i].fewest);
 	}
 	args[0] = oms_array_datum(ids);
 	for (int i = 0; i < 7; i++)
@@ -395,6 +402,7 @@ apply_to_orders(Store *store, const OrderChange *orders, int count)
 	args[11] = oms_array_datum(canceled);
 	args[12] = oms_array_datum(approved);
 	args[13] = oms_array_datum(units);
+	args[14] = oms_array_datum(fewest);
 
 	changed = oms_run(store, &change_orders, args);
 	if (changed != count)

@@ -32,6 +32,8 @@ typedef struct OrderStamp
 	bool		is_canceled;	/* canceled_at */
 	bool		is_approved;	/* credit_approved */
 	int64		units;			/* added to units: components, less bundles */
+	int64		fewest;			/* added to fewest_shipments, which begins
+								 * when the order is placed */
 } OrderStamp;
 
 typedef struct UnitChanges

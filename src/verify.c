@@ -183,6 +183,11 @@ static const Rule rules[] = {
 		" WHERE (o.units, o.units_canceled, o.units_allocated, o.units_backordered, o.units_short, o.units_shipped,"
 		" o.units_delivered, o.units_returned) IS DISTINCT FROM (v.units, v.units_canceled, v.units_allocated,"
 	" v.units_backordered, v.units_short, v.units_shipped, v.units_delivered, v.units_returned)"},
+	{"an order's fewest shipments are not more than were made",
+		"SELECT o.number, o.id, CASE WHEN o.placed_at IS NOT NULL THEN least(greatest(o.fewest_shipments, least(v.made, 1)), v.made)"
+		" END AS fewest_shipments FROM @.orders o LEFT JOIN (SELECT order_id, count(*) AS made FROM @.fulfillments GROUP BY order_id) f"
+		" ON f.order_id = o.id CROSS JOIN LATERAL (SELECT coalesce(f.made, 0) AS made) v WHERE o.fewest_shipments IS NOT NULL"
+	" AND (o.placed_at IS NULL OR o.fewest_shipments NOT BETWEEN least(v.made, 1) AND v.made)"},
 	{"backordered units were sold under the policy that the log says, of their SKU",
 		"SELECT o.number, l.line_no, l.id, v.* FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id"
 		" LEFT JOIN (SELECT DISTINCT ON (e.entity_id) e.entity_id, e.detail ->> 'policy' AS policy FROM @.order_events e"

@@ -56,7 +56,7 @@ SELECT throws_ok($$ INSERT INTO shop.orders (channel, currency, workflow) VALUES
 SELECT throws_ok($$ INSERT INTO shop.orders (channel, currency, workflow) VALUES ('web', 'EUR', 'unheard_of') $$, 'OM004', NULL, 'nor is one that does not exist');
 SELECT throws_ok(format($$ INSERT INTO shop.orders (channel, currency, %I) VALUES ('web', 'EUR', %L) $$, name, value), 'OM005', NULL, 'not to insert: ' || name)
 FROM (VALUES ('payment_required', 'true'), ('credit_approved', 'true'), ('units', '1'), ('units_canceled', '1'), ('units_allocated', '1'), ('units_backordered', '1'),
-	('units_short', '1'), ('units_shipped', '1'), ('units_delivered', '1'), ('units_returned', '1'), ('total', '1'), ('credited', '1'), ('authorized', '1'),
+	('units_short', '1'), ('units_shipped', '1'), ('units_delivered', '1'), ('units_returned', '1'), ('fewest_shipments', '1'), ('total', '1'), ('credited', '1'), ('authorized', '1'),
 	('captured', '0.0001'), ('refunded', '1'), ('charged_back', '1'), ('open_holds', '1'), ('payment_status', 'paid'), ('fulfillment_status', 'fulfilled'),
 	('return_status', 'returned'), ('placed_at', '2026-01-01'), ('confirmed_at', '2026-01-01'), ('closed_at', '2026-01-01'), ('canceled_at', '2026-01-01'),
 	('revision', '1')) AS v(name, value);
@@ -142,7 +142,7 @@ DROP TRIGGER zzz ON shop.orders;
 
 CREATE TEMP TABLE engine AS SELECT * FROM (VALUES ('payment_required', 'NOT payment_required'), ('credit_approved', 'NOT credit_approved'), ('units', 'units + 1'),
 	('units_canceled', 'units_canceled + 1'), ('units_allocated', 'units_allocated + 1'), ('units_backordered', 'units_backordered + 1'), ('units_short', 'units_short + 1'),
-	('units_shipped', 'units_shipped + 1'), ('units_delivered', 'units_delivered + 1'), ('units_returned', 'units_returned + 1'), ('total', 'total + 0.0001'),
+	('units_shipped', 'units_shipped + 1'), ('units_delivered', 'units_delivered + 1'), ('units_returned', 'units_returned + 1'), ('fewest_shipments', '7'), ('total', 'total + 0.0001'),
 	('credited', 'credited + 1'), ('authorized', 'authorized + 1'), ('captured', 'captured + 1'), ('refunded', 'refunded + 1'), ('charged_back', 'charged_back + 1'),
 	('open_holds', 'open_holds + 1'), ('payment_status', '''paid'''), ('fulfillment_status', '''delivered'''), ('return_status', '''returned'''),
 	('placed_at', '''2020-01-01'''), ('confirmed_at', '''2020-01-01'''), ('closed_at', '''2020-01-01'''), ('canceled_at', '''2020-01-01''')) AS v(name, value);
