@@ -162,6 +162,10 @@ OBJS = $(patsubst %,src/%.o, \
 	wave_price \
 	wave_regroup \
 	wave \
+	plan_wave_read \
+	plan_wave_pose \
+	plan_wave_apply \
+	plan_wave \
 	enforce \
 	verify \
 	repair \

@@ -72,3 +72,25 @@ CREATE FUNCTION oms.tick(store text, max_rows bigint DEFAULT 1000, OUT holds_rel
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_tick';
 COMMENT ON FUNCTION oms.tick(text, bigint) IS 'Does what has become due without a statement to do it in: releases holds whose expires_at has passed, makes automatic moves that are open, first of orders, then of fulfillments, removes stock holds that have expired, then gives orders units that they wait for and that have become free, each of at most max_rows rows. holds_released are holds of orders that ended, stock_holds_expired stock holds that were removed, orders_filled orders that were given units, moves all moves that were made, those that the end of holds and the units brought about too. Several may run at once. A row that fails is passed over with a WARNING. Needs UPDATE of status on orders and fulfillments. Errors: 22023 max_rows below 1, OM010 no such store';
+
+CREATE FUNCTION oms.plan_wave(store text, order_ids uuid[] DEFAULT NULL, budget interval DEFAULT '60 seconds',
+	OUT cost_before numeric, OUT cost_after numeric, OUT lower_bound numeric, OUT orders_changed bigint)
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'oms_plan_wave';
+COMMENT ON FUNCTION oms.plan_wave(text, uuid[], interval) IS 'Plans anew from where units of many orders come, together, and carries it out: what fulfillments hold that are in the initial state of their workflow, of the orders given or, NULL, of all. Plans for budget at most; then changes all that it found at once, but for what another session has at the moment or has changed since. cost_before and cost_after are what all of them cost before and now, in the store''s money, lower_bound what no plan for them costs less than, orders_changed how many orders changed. Left alone: kits, ship groups, warranties and what takes no stock, with all of their order; what partners do; what is in a package, or has a carrier, tracking number, partner''s reference, promised date or attributes; channels whose objective is shipments. Needs UPDATE of status on fulfillments. Errors: OM012 an order that is not there; 22023 a budget of no time; 22003, 54000 more than can be computed with; OM010 no such store';
+
+CREATE FUNCTION oms.wave_progress(store text, OUT pid integer, OUT started_at timestamptz, OUT orders bigint, OUT seconds bigint,
+	OUT cost_before numeric, OUT cost_now numeric, OUT lower_bound numeric)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT a.pid, a.query_start, m.words[1]::bigint, m.words[2]::bigint, m.words[3]::numeric, m.words[4]::numeric, m.words[5]::numeric
+FROM pg_stat_activity a
+	CROSS JOIN LATERAL regexp_match(substr(a.query, length('oms.plan_wave ' || store || ': ') + 1),
+		'^(\d+) orders, (\d+) of \d+ s, cost (\d+\.\d\d) -> (\d+\.\d\d), bound (\d+\.\d\d)$') AS m(words)
+WHERE a.datname = current_database() AND a.state = 'active' AND starts_with(a.query, 'oms.plan_wave ' || store || ': ')
+	AND m.words IS NOT NULL
+ORDER BY a.query_start, a.pid
+$$;
+COMMENT ON FUNCTION oms.wave_progress(text) IS 'How far sessions are that run oms.plan_wave on a store now, a row each: since when, how many orders it plans, for how many seconds it has, what they cost before and by the best plan so far, and what no plan costs less than, in the store''s money, told about once a second. Read from pg_stat_activity, which shows the sessions of one''s own roles, and all to those with the rights of pg_read_all_stats';
