@@ -100,6 +100,9 @@ OBJS = $(patsubst %,src/%.o, \
 	sourcing_cost \
 	loads \
 	plan_order \
+	explain_plan \
+	explain_standing \
+	explain_outcome \
 	warranty \
 	supply \
 	backorder \

@@ -68,6 +68,22 @@ LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_plan_order';
 COMMENT ON FUNCTION oms.plan_order(text, uuid) IS 'From where an order''s units would come now: of a draft, as a move that does reserve would have it; of a placed order, those of its units that wait. disposition: allocate, quantity units from location, where each costs unit_cost in the store''s money besides the shipment; backorder, sold under a policy; short, without stock, for which reserve would refuse the order unless its if_short is hold. Components of a bundle in a draft are told under its line. Reads as the caller, takes and locks nothing. Errors: OM012 no such order, or a fault in it that reserve would refuse; OM009 a line without a method; 22003 costs beyond what can be computed with; OM010 no such store';
 
+CREATE FUNCTION oms.explain_plan(
+	store text,
+	order_id uuid,
+	OUT location text,
+	OUT method text,
+	OUT pickup_location text,
+	OUT ship_to_id uuid,
+	OUT requested_at timestamptz,
+	OUT verdict text,
+	OUT forced_cost numeric,
+	OUT detail text)
+RETURNS SETOF record
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'oms_explain_plan';
+COMMENT ON FUNCTION oms.explain_plan(text, uuid) IS 'Why an order''s units would come from where oms.plan_order says: a row for each active location and each way that units go, by method, pickup_location, ship_to_id and requested_at. verdict: chosen; denied, by what detail says; no_stock of what is wanted; no_capacity, its day is full; dominated, another location, in detail, has all it has at no higher cost; costlier. forced_cost: what the units of that way cost in the store''s money, shipments included, in the best plan in which the location ships at least one; NULL where it cannot. Reads as the caller, takes and locks nothing. Errors: as oms.plan_order';
+
 CREATE FUNCTION oms.tick(store text, max_rows bigint DEFAULT 1000, OUT holds_released bigint, OUT stock_holds_expired bigint, OUT orders_filled bigint, OUT moves bigint)
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_tick';

@@ -82,6 +82,33 @@ read_line_ids(Store *store, const Sourcing *sourcing, const pg_uuid_t *id, int *
 }
 
 /*
+ * oms_plan_in_thought plans what an order wants now.  Returns false where it is a
+ * draft that is closed; refuses an order that is not there.
+ */
+bool
+oms_plan_in_thought(Store *store, const pg_uuid_t *id, Sourcing *sourcing, bool *is_placed)
+{
+	OwnerScope	scope;
+
+	if (oms_run(store, &find_order, (Datum[]) {UUIDPGetDatum(id)}) == 0)
+	{
+		if (oms_run(store, &find_any, (Datum[]) {UUIDPGetDatum(id)}) == 0)
+			oms_document_fault("order_id", NULL, psprintf("unknown order \"%s\"", oms_uuid_out(id)));
+		return false;
+	}
+	*is_placed = oms_column_bool(0, 1);
+	oms_become_owner(store, &scope);
+	sourcing->book = oms_rule_book(store);
+	oms_leave_owner(&scope);
+	if (*is_placed)
+		oms_read_waiting_demands(store, id, sourcing);
+	else
+		oms_read_draft_demands(store, id, sourcing);
+	oms_source_in_thought(store, sourcing);
+	return true;
+}
+
+/*
  * oms_plan_order is oms.plan_order(store, order_id).
  */
 Datum
@@ -90,29 +117,17 @@ oms_plan_order(PG_FUNCTION_ARGS)
 	Store	   *store = oms_store_argument(fcinfo, 2);
 	pg_uuid_t  *id = PG_GETARG_UUID_P(1);
 	Sourcing	sourcing = {0};
-	OwnerScope	scope;
 	LineId	   *lines;
 	int			nlines = 0;
+	bool		is_placed;
 
 	InitMaterializedSRF(fcinfo, 0);
 	oms_spi_begin();
-	if (oms_run(store, &find_order, (Datum[]) {UUIDPGetDatum(id)}) > 0)
+	if (oms_plan_in_thought(store, id, &sourcing, &is_placed))
 	{
-		bool		is_placed = oms_column_bool(0, 1);
-
-		oms_become_owner(store, &scope);
-		sourcing.book = oms_rule_book(store);
-		oms_leave_owner(&scope);
-		if (is_placed)
-			oms_read_waiting_demands(store, id, &sourcing);
-		else
-			oms_read_draft_demands(store, id, &sourcing);
-		oms_source_in_thought(store, &sourcing);
 		lines = is_placed ? NULL : read_line_ids(store, &sourcing, id, &nlines);
 		return_rows(&sourcing, lines, nlines, (ReturnSetInfo *) fcinfo->resultinfo);
 	}
-	else if (oms_run(store, &find_any, (Datum[]) {UUIDPGetDatum(id)}) == 0)
-		oms_document_fault("order_id", NULL, psprintf("unknown order \"%s\"", oms_uuid_out(id)));
 	oms_spi_end();
 	return (Datum) 0;
 }

@@ -85,6 +85,7 @@ typedef struct Sourcing
 	const StockChanges *arriving;	/* units that are about to be there:
 									 * on_hand */
 	bool		is_hold;		/* for a stock hold, not for orders */
+	bool		all_places;		/* each active location is looked at */
 	bool		whole_kits;		/* kits that ship together get units that
 								 * complete them, no others */
 	ChannelRules *rules;		/* on the SKUs, once planned; or NULL */
@@ -131,6 +132,9 @@ extern bool oms_same_request(const Demand *a, const Demand *b);
 /* making.c */
 extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);
 extern void oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sourcing, Events *events);
+
+/* plan_order.c */
+extern bool oms_plan_in_thought(Store *store, const pg_uuid_t *id, Sourcing *sourcing, bool *is_placed);
 
 /* keep_method.c */
 extern void oms_keep_methods(Store *store, const Sourcing *sourcing);

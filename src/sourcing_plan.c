@@ -24,7 +24,6 @@
 #include "sourcing_plan.h"
 
 static void plan_order(Planner *planner, int first, int next);
-static void plan_problem(Planner *planner, PlanProblem *problem);
 
 /*
  * oms_plan_sourcing fills in the sourcing's pieces and what each demand found.
@@ -169,6 +168,7 @@ oms_plan_problems(const Planner *planner, int first, int next, int *count)
 	{
 		const Demand *demand = problems[i].demands[0];
 
+		problems[i].forced = -1;
 		problems[i].pickup = demand->pickup_location ? oms_find_place(planner->world, demand->pickup_location) : -1;
 	}
 	return problems;
@@ -192,7 +192,7 @@ plan_order(Planner *planner, int first, int next)
 	{
 		int			before = sourcing->npieces;
 
-		plan_problem(planner, &problems[i]);
+		oms_solve_problem(planner, &problems[i]);
 		if (sourcing->counts_fewest)
 			problems[i].demands[0]->fewest = oms_plan_fewest(planner, &problems[i], before);
 	}
@@ -376,6 +376,8 @@ oms_plan_problem(Planner *planner, PlanProblem *problem)
 static void
 note_open(const Planner *planner, PlanProblem *problem, int first)
 {
+	memset(problem->is_open, 0, planner->world->nplaces + 1);
+	problem->nopen = 0;
 	for (int i = first; i < planner->sourcing->npieces; i++)
 	{
 		uint8	   *is_open = &problem->is_open[planner->sourcing->pieces[i].place];
@@ -386,11 +388,14 @@ note_open(const Planner *planner, PlanProblem *problem, int first)
 }
 
 /*
- * oms_plan_rounds plans what is lacking, in smaller and smaller parts.
+ * oms_plan_rounds plans what is lacking, in smaller and smaller parts.  Where a place
+ * must ship, nothing is planned before the first round in which it can.
  */
 void
 oms_plan_rounds(Planner *planner, PlanProblem *problem, int first)
 {
+	problem->round = ROUND_WHOLE;
+	note_open(planner, problem, first);
 	while (is_lacking(problem))
 	{
 		SplitPlan	plan;
@@ -400,7 +405,7 @@ oms_plan_rounds(Planner *planner, PlanProblem *problem, int first)
 		if (problem->nlines > 0 && oms_plan_pose(planner, problem))
 		{
 			oms_split_solve(&problem->split, &plan);
-			taken = oms_plan_apply(planner, problem, &plan);
+			taken = !plan.impossible && oms_plan_apply(planner, problem, &plan);
 		}
 		if (problem->round == ROUND_REST && !taken)
 			return;
@@ -410,23 +415,24 @@ oms_plan_rounds(Planner *planner, PlanProblem *problem, int first)
 }
 
 /*
- * plan_problem finds places for one problem.  Without costs the first place that
- * has all of it is as good as any plan.
+ * oms_solve_problem finds places for one problem.  Without costs the first place that
+ * has all of it is as good as any plan, if it is not another that must ship.
  */
-static void
-plan_problem(Planner *planner, PlanProblem *problem)
+void
+oms_solve_problem(Planner *planner, PlanProblem *problem)
 {
 	Sourcing   *sourcing = planner->sourcing;
 	int			first = sourcing->npieces;
 
 	oms_plan_problem(planner, problem);
-	if (!planner->costs && problem->pickup >= 0 && oms_take_all(planner, problem->demands, problem->count, problem->pickup))
+	if (!planner->costs && problem->pickup >= 0 && problem->forced < 0 &&
+		oms_take_all(planner, problem->demands, problem->count, problem->pickup))
 		return;
 	if (sourcing->held && sourcing->held->count > 0)
 		plan_held(planner, problem);
 	for (int place = 0; !planner->costs && sourcing->npieces == first && place < planner->world->nplaces; place++)
 	{
-		if (oms_take_all(planner, problem->demands, problem->count, place))
+		if ((problem->forced < 0 || problem->forced == place) && oms_take_all(planner, problem->demands, problem->count, place))
 			return;
 	}
 	oms_plan_rounds(planner, problem, first);

@@ -65,6 +65,7 @@ typedef struct PlanProblem
 	Demand	  **demands;		/* that go the same way, by line */
 	int			count;
 	int			pickup;			/* place where the customer collects, or -1 */
+	int			forced;			/* place that must ship something, or -1 */
 	uint8	   *is_open;		/* of each place: ships already */
 	int			nopen;
 
@@ -88,6 +89,7 @@ typedef struct PlanProblem
 extern void oms_plan_begin(Planner *planner, Store *store, Sourcing *sourcing, World *world);
 extern void oms_plan_problem(Planner *planner, PlanProblem *problem);
 extern PlanProblem *oms_plan_problems(const Planner *planner, int first, int next, int *count);
+extern void oms_solve_problem(Planner *planner, PlanProblem *problem);
 extern void oms_plan_rounds(Planner *planner, PlanProblem *problem, int first);
 extern bool oms_is_same_way(const Demand *a, const Demand *b);
 

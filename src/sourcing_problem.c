@@ -164,8 +164,28 @@ pair_line(const Planner *planner, const PlanProblem *problem, int line, Pairs *p
 }
 
 /*
+ * force_place tells the kernel which location must ship, unless it does already.
+ * Returns false where it serves nothing.
+ */
+static bool
+force_place(PlanProblem *problem)
+{
+	SplitProblem *split = &problem->split;
+
+	split->forced = -1;
+	if (problem->forced < 0 || problem->is_open[problem->forced])
+		return true;
+	for (int j = 0; j < split->nlocations; j++)
+	{
+		if (problem->places[j] == problem->forced)
+			split->forced = j;
+	}
+	return split->forced >= 0;
+}
+
+/*
  * oms_plan_pose puts a round's lines to the kernel.  Returns false where no place
- * has anything for any.
+ * has anything for any, or the one that must ship has nothing.
  */
 bool
 oms_plan_pose(const Planner *planner, PlanProblem *problem)
@@ -178,7 +198,6 @@ oms_plan_pose(const Planner *planner, PlanProblem *problem)
 	int			location;
 
 	memset(split, 0, sizeof(SplitProblem));
-	split->forced = -1;
 	split->node_limit = DEFAULT_NODE_LIMIT;
 	for (int i = 0; i < Min(problem->nlines, SPLIT_MAX_LINES) && pairs.count + planner->world->nplaces <= SPLIT_MAX_ARCS; i++)
 	{
@@ -188,7 +207,7 @@ oms_plan_pose(const Planner *planner, PlanProblem *problem)
 	if (pairs.count == 0)
 		return false;
 	number_places(planner, problem, &pairs);
-	if (pairs.count == 0)
+	if (pairs.count == 0 || !force_place(problem))
 		return false;
 	/* of what nobody has there is nothing to decide */
 	for (int a = 0; a < pairs.count; a++)

@@ -71,7 +71,7 @@ add_places(const Sourcing *sourcing, int *marks)
 {
 	int			count;
 	const SourceLocation *locations = oms_source_locations(sourcing->book, &count);
-	bool		needed = false;
+	bool		needed = sourcing->all_places;
 	bool		by_partner = false;
 	int64		first = 1;
 
@@ -85,7 +85,7 @@ add_places(const Sourcing *sourcing, int *marks)
 	}
 	if (!needed)
 		return;
-	if (sourcing->rules || !oms_rules_are_empty(sourcing->book))
+	if (sourcing->rules || sourcing->all_places || !oms_rules_are_empty(sourcing->book))
 		first = count;			/* any of them may be denied, or be the best */
 	add_named(sourcing, marks);
 	for (int i = 0; i < count; i++)

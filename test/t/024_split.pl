@@ -295,6 +295,9 @@ f|denies
 f|the location does not offer the method
 7.93
 15.36
+1|TOWEL|munich|2|0.9250|allocate
+munich|chosen|4.8500|ships 2 units
+hamburg|costlier|6.3500|the best plan with it costs 1.5000 more
 END
 
 done_testing();
