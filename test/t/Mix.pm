@@ -268,6 +268,16 @@ sub pack_of
 			return () unless @$rows;
 			push @{ $self->{parcels} }, $number;
 			shift @{ $self->{parcels} } if @{ $self->{parcels} } > 40;
+			# its carrier tells of it twice at a time, or while it is unpacked, or sent
+			if (rand() < 0.4)
+			{
+				my $parcel = "'$rows->[0][0]'";
+				push @{ $self->{next} }, deed('carrier', $self->again(carrier => $self->carrier_feed($number))),
+				  pick(
+					deed('carrier', $self->carrier_feed($number)),
+					deed('void', { sql => void_of($parcel) }),
+					deed('ship', moved('shipped', "UPDATE shop.fulfillments SET status = 'shipped' WHERE id = (SELECT fulfillment_id FROM shop.packages WHERE id = $parcel)")));
+			}
 			return ("package $number" => 'c');
 		}
 	};
