@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 
 #include "channel_rules.h"
@@ -44,6 +45,8 @@ static const StoreQuery read_places = {
 bool
 oms_has_channel_rules(Store *store)
 {
+	/* a transaction that has all its locks hears of nothing by itself */
+	AcceptInvalidationMessages();
 	if (!store->rules_read)
 	{
 		uint64		changes = store->rules_changes;
