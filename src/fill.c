@@ -30,10 +30,18 @@
 #define AHEAD 2					/* demands to look at for each order that is
 								 * to be served */
 
+#define WAITING_LINES "ROWS FROM (pg_catalog.unnest($1)) AS w(sku) JOIN @.order_lines l ON l.sku" EQ "w.sku"
+#define WAITS "l.backordered" PLUS "l.short" GT "0"
+
 static const StoreQuery find_waiting = {
-	"SELECT DISTINCT l.order_id FROM ROWS FROM (pg_catalog.unnest($1)) AS w(sku) JOIN @.order_lines l ON l.sku" EQ "w.sku"
-	" WHERE l.backordered" PLUS "l.short" GT "0",
-	1, {TEXTARRAYOID}
+	"SELECT DISTINCT l.order_id FROM " WAITING_LINES " WHERE " WAITS, 1, {TEXTARRAYOID}
+};
+
+/* Of so many lines, that are served first: the same demands are first of all. */
+static const StoreQuery find_first = {
+	"SELECT l.order_id FROM " WAITING_LINES " JOIN @.orders o ON o.id" EQ "l.order_id WHERE " WAITS
+	" ORDER BY CASE WHEN o.ship_complete THEN o.units_short ELSE l.short END" EQ "0, o.priority, o.placed_at, o.id LIMIT $2",
+	2, {TEXTARRAYOID, INT8OID}
 };
 
 static const StoreQuery find_available = {
@@ -193,21 +201,32 @@ oms_fill_lock(Store *store, const Array *skus, const StockChanges *arriving, boo
 }
 
 /*
+ * read_all reads all demands.
+ */
+static void
+read_all(Store *store, const Array *skus, Sourcing *sourcing)
+{
+	*sourcing = (Sourcing) {0};
+	oms_fill_read(store, skus, find_orders(store, skus), PG_INT64_MAX, sourcing, NULL);
+}
+
+/*
  * read_first reads the first so many demands, without the last order, of which
  * there may be more; all where parts of kits are among them, which may lack what
  * comes later.  Returns whether there are more.
  */
 static bool
-read_first(Store *store, const Array *skus, const Array *order_ids, int64 most, Sourcing *sourcing)
+read_first(Store *store, const Array *skus, int64 most, Sourcing *sourcing)
 {
+	Array	   *order_ids = ids_of_rows(oms_run(store, &find_first, (Datum[]) {oms_array_datum(skus), Int64GetDatum(most)}));
 	const Demand *last;
 
 	oms_fill_read(store, skus, order_ids, most, sourcing, NULL);
 	if (sourcing->count < most)
-		return false;
+		return order_ids->count == most;	/* some have been served just now */
 	if (has_kits(sourcing))
 	{
-		oms_fill_read(store, skus, order_ids, PG_INT64_MAX, sourcing, NULL);
+		read_all(store, skus, sourcing);
 		return false;
 	}
 	last = &sourcing->demands[--sourcing->count];
@@ -225,34 +244,27 @@ oms_fill_orders(Store *store, const Array *skus, int most, const char **numbers)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	Array	   *ids = oms_array(UUIDOID, most);
-	Array	   *order_ids;
+	Sourcing	sourcing = {0};
+	const Demand **orders;
+	int			count;
+	bool		has_more;
 
 	oms_spi_begin();
-	order_ids = find_orders(store, skus);
-	if (order_ids->count > 0)
+	/* those who come first are often enough, however many wait */
+	has_more = read_first(store, skus, AHEAD * (int64) most, &sourcing);
+	plan(store, &sourcing);
+	orders = chosen(&sourcing, most, &count);
+	if (has_more && count < most)
 	{
-		Sourcing	sourcing = {0};
-		const Demand **orders;
-		int			count;
-		bool		has_more;
-
-		/* those who come first are often enough, however many wait */
-		has_more = read_first(store, skus, order_ids, AHEAD * (int64) most, &sourcing);
+		read_all(store, skus, &sourcing);
 		plan(store, &sourcing);
 		orders = chosen(&sourcing, most, &count);
-		if (has_more && count < most)
-		{
-			sourcing = (Sourcing) {0};
-			oms_fill_read(store, skus, order_ids, PG_INT64_MAX, &sourcing, NULL);
-			plan(store, &sourcing);
-			orders = chosen(&sourcing, most, &count);
-		}
-		MemoryContextSwitchTo(caller);
-		for (int i = 0; i < count; i++)
-		{
-			numbers[i] = pstrdup(orders[i]->order_number);
-			oms_array_add_uuid(ids, &orders[i]->order_id);
-		}
+	}
+	MemoryContextSwitchTo(caller);
+	for (int i = 0; i < count; i++)
+	{
+		numbers[i] = pstrdup(orders[i]->order_number);
+		oms_array_add_uuid(ids, &orders[i]->order_id);
 	}
 	oms_spi_end();
 	return ids;

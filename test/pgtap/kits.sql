@@ -133,5 +133,21 @@ SELECT is(pg_temp.cancel(:'o', '[{"line": 4, "quantity": 2}]'), 3::bigint, 'the 
 SELECT is((SELECT status || credited FROM shop.orders WHERE id = :'o'), 'canceled9.0000', 'all of the order is');
 SELECT is(pg_temp.broken(), NULL, 'everything agrees');
 
+-- ---- tick looks at the first of those who wait, and at all that a kit waits for
+
+SELECT oms.cancel_lines('shop', id) FROM shop.orders WHERE closed_at IS NULL;
+SELECT pg_temp.move('count', sku, location, 0) FROM shop.stock;
+INSERT INTO shop.backorder_policies (sku, policy) VALUES ('lens', 'backorder');
+SELECT pg_temp.move('receipt', 'cam', 'a', 2);
+SELECT pg_temp.place('[{"sku": "cam", "quantity": 2, "unit_price": 8}]') AS taken \gset
+SELECT pg_temp.place('[{"sku": "kit", "quantity": 1, "unit_price": 8}]') AS o \gset
+SELECT pg_temp.place('[{"sku": "cam", "quantity": 1, "unit_price": 8}]') AS p \gset
+SELECT pg_temp.place('[{"sku": "cam", "quantity": 1, "unit_price": 8}]') AS q \gset
+SELECT oms.cancel_lines('shop', :'taken');
+SELECT is(pg_temp.lines(:'o'), 'cam: 1 short; lens: 2 backordered', 'a kit waits in two ways');
+SELECT is((SELECT orders_filled FROM oms.tick('shop', 1)), 1::bigint, 'one order is served');
+SELECT is(pg_temp.lines(:'o') || '; ' || pg_temp.lines(:'p'), 'cam: 1 short; lens: 2 backordered; cam: 1 allocated', 'the one behind the kit that lacks what comes later');
+SELECT is(pg_temp.broken(), NULL, 'everything agrees');
+
 SELECT * FROM finish();
 ROLLBACK;
