@@ -28,16 +28,16 @@ CREATE TEMP TABLE wanted AS
 SELECT o, s, max(1 + (r < 0.2)::int + (r < 0.04)::int) AS q, min(z) AS z FROM (SELECT o, floor(random() * 64)::int AS z, width_bucket(random(), ARRAY[0, 0.42, 0.66, 0.79, 0.87, 0.92, 0.95, 0.975]::float8[]) AS n FROM generate_series(1, :orders) o OFFSET 0) h,
 	LATERAL (SELECT random() AS pick, random() AS r FROM generate_series(1, n)) p, LATERAL (SELECT s FROM popular WHERE upto >= pick ORDER BY upto LIMIT 1) c GROUP BY o, s;
 INSERT INTO waves.stock_movements (sku, location, kind, quantity)
-SELECT 'S' || s, 'L' || j, 'receipt', ceil(:stock * w.q * share / sum(share) OVER (PARTITION BY s)) FROM (SELECT s, sum(q) AS q FROM wanted GROUP BY s) w,
-	LATERAL (SELECT j, (0.3 + random() * 0.7) * CASE WHEN large THEN 4 ELSE 1 END AS share FROM places WHERE random() < CASE WHEN large THEN 0.8 ELSE 0.35 END AND s > 0) p;
+SELECT * FROM (SELECT 'S' || s, 'L' || j, 'receipt', floor(q * share / sum(share) OVER (PARTITION BY s) + random())::bigint AS units FROM (SELECT s, sum(q) * (:stock - 0.2 + 0.5 * random()) AS q FROM wanted GROUP BY s) w,
+	LATERAL (SELECT j, (0.3 + random() * 0.7) * CASE WHEN large THEN 4 ELSE 1 END AS share FROM places WHERE random() < CASE WHEN large THEN 0.8 ELSE 0.35 END AND s > 0) p) q WHERE units > 0;
 ANALYZE;
 UPDATE used SET ticks = pg_temp.ticks(), at = clock_timestamp();
 SELECT count(waves.place_order(jsonb_build_object('channel', 'web', 'currency', 'EUR', 'if_short', 'hold', 'holds', '[{"kind": "fraud"}]'::jsonb,
 	'ship_to', jsonb_build_object('country', 'US', 'postal_code', lpad(z::text, 2, '0') || '000'), 'lines', lines))) FROM (SELECT o, min(z) AS z, jsonb_agg(jsonb_build_object('sku', 'S' || s, 'quantity', q, 'unit_price', 1)) AS lines FROM wanted GROUP BY o ORDER BY o) l \g /dev/null
-SELECT format('%s orders placed one by one in %s s of CPU', (SELECT count(*) FROM waves.orders), (pg_temp.ticks() - ticks) / 100.0) FROM used;
+SELECT format('%s orders placed one by one in %s s of CPU', (SELECT count(*) FROM waves.orders), round((pg_temp.ticks() - ticks) / 100.0, 2)) FROM used;
 ANALYZE;
 UPDATE used SET ticks = pg_temp.ticks(), at = clock_timestamp();
 SELECT * FROM waves.plan_wave(budget => make_interval(secs => :budget)) \gset
 SELECT format('cost %s -> %s (%s %% less), bound %s (gap %s %%), %s orders changed, %s s of CPU in %s s', round(:cost_before, 2), round(:cost_after, 2), round(100 - 100 * :cost_after / :cost_before, 2), round(:lower_bound, 2),
-	round(100 * (:cost_after - :lower_bound) / :cost_after, 2), :orders_changed, (pg_temp.ticks() - ticks) / 100.0, round(extract(epoch FROM clock_timestamp() - at), 1)) FROM used;
+	round(100 * (:cost_after - :lower_bound) / :cost_after, 2), :orders_changed, round((pg_temp.ticks() - ticks) / 100.0, 2), round(extract(epoch FROM clock_timestamp() - at), 1)) FROM used;
 SELECT coalesce('BROKEN: ' || string_agg(rule || ' ' || violations, '; '), 'verify_store finds nothing') FROM oms.verify_store('waves') WHERE violations > 0;
