@@ -21,7 +21,8 @@
 #   make soak-selftest   whether soak finds the bugs in test/mutants, each built
 #                        in turn: in about half an hour
 #   make installcheck    the same tests against the server PGHOST/PGPORT name
-#   make pictures        draw the workflows in docs/pictures anew (Graphviz)
+#   make pictures        draw the workflows and the plan in docs/pictures anew
+#                        (Graphviz)
 #   make indent          format the C sources
 
 EXTENSION = oms

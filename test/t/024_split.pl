@@ -300,4 +300,18 @@ munich|chosen|4.8500|ships 2 units
 hamburg|costlier|6.3500|the best plan with it costs 1.5000 more
 END
 
+# ---- its picture shows the plan as it is (make pictures)
+
+$node->safe_psql('postgres', 'CREATE DATABASE picture');
+$node->safe_psql('picture', 'CREATE EXTENSION oms');
+my $graph = $node->safe_psql('picture', slurp_file("$FindBin::RealBin/../plan_picture.sql"));
+my $picture = slurp_file("$FindBin::RealBin/../../docs/pictures/plan.svg") =~ s/&#45;/-/gr =~ s/&gt;/>/gr;
+my @said = map { split /\\n/ } $graph =~ /label="([^"]*)"/g;
+is(join("\n", sort $picture =~ />([^<]*)<\/text>/g), join("\n", sort @said), 'docs/pictures/plan.svg: lines, locations, costs, and why not');
+my @arrows = map { my ($from, $to, $is_drawn) = @$_; "$from->$to $is_drawn" } map { [/^"(line \d)" -> "(\w+)" .*?(dashed|dotted|penwidth)/m ? ($1, $2, $3) : ()] } grep { /->/ } split /\n/, $graph;
+my @drawn = map { my ($title, $stroke) = @$_; "$title " . ($stroke =~ /stroke-dasharray="5,2"/ ? 'dashed' : $stroke =~ /stroke-dasharray="1,5"/ ? 'dotted' : 'penwidth') }
+	map { [/<title>(.*?)<\/title>\s*(<path[^>]*>)/s] } grep { /class="edge"/ } split /(?=<g id=)/, $picture;
+is(join("\n", sort @drawn), join("\n", sort @arrows), 'and each arrow, the chosen ones drawn through');
+like(slurp_file("$FindBin::RealBin/../../docs/sourcing.md"), qr/pictures\/plan\.svg/, 'it is on the page');
+
 done_testing();
