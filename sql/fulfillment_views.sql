@@ -25,8 +25,8 @@ BEGIN
 		FROM fulfillments f WHERE f.rerouted AND NOT f.gave_way
 	), facts AS (
 		SELECT f.location, f.method, coalesce(f.carrier, p.carrier) AS carrier, l.units, f.shipped_at, f.delivered_at, f.promised_at,
-			extract(epoch FROM f.shipped_at - f.created_at)::double precision / 3600 AS hours_to_ship,
-			extract(epoch FROM f.delivered_at - f.shipped_at)::double precision / 3600 AS hours_to_deliver,
+			date_part('epoch', f.shipped_at - f.created_at) / 3600 AS hours_to_ship,
+			date_part('epoch', f.delivered_at - f.shipped_at) / 3600 AS hours_to_deliver,
 			f.promised_at < now() AND f.delivered_at IS NULL AND f.closed_at IS NULL AND f.stock_state IN ('reserved', 'issued') AS is_overdue,
 			r.is_short_pick, w.order_id IS NOT NULL AS is_split, s.avoidable
 		FROM fulfillments f
