@@ -168,6 +168,7 @@ OBJS = $(patsubst %,src/%.o, \
 	wave \
 	plan_wave_read \
 	plan_wave_pose \
+	plan_wave_choose \
 	plan_wave_apply \
 	plan_wave \
 	enforce \

@@ -64,10 +64,10 @@ typedef struct Progress
 } Progress;
 
 /*
- * oms_joint_money returns what a cost of the kernel's is in money, in 1/10,000.
+ * money_of returns what a cost of the kernel's is in money, in 1/10,000.
  */
-int64
-oms_joint_money(const JointPlan *joint, int64 cost)
+static int64
+money_of(const JointPlan *joint, int64 cost)
 {
 	return cost / joint->scale;
 }
@@ -91,8 +91,8 @@ bound_of(const JointPlan *joint, int64 bound)
 static void
 tell(const Progress *progress, TimestampTz now)
 {
-	int64		before = oms_joint_money(progress->joint, progress->plan->cost_before) / 100;
-	int64		after = oms_joint_money(progress->joint, progress->plan->cost_after) / 100;
+	int64		before = money_of(progress->joint, progress->plan->cost_before) / 100;
+	int64		after = money_of(progress->joint, progress->plan->cost_after) / 100;
 	int64		bound = bound_of(progress->joint, progress->plan->lower_bound) / 100;
 
 	pgstat_report_activity(STATE_RUNNING,

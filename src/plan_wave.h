@@ -63,8 +63,47 @@ typedef struct JointResult
 	int64		orders_changed;
 } JointResult;
 
-/* plan_wave.c */
-extern int64 oms_joint_money(const JointPlan *joint, int64 cost);
+/* Units of a demand at a place, before and after. */
+typedef struct WaveMove
+{
+	int			demand;			/* of the way */
+	int			place;
+	int			cell;			/* supply of the world */
+	int64		before;
+	int64		after;
+	int64		money;			/* a unit */
+	bool		stays;			/* all that comes from the place does */
+} WaveMove;
+
+/* A way that is to change. */
+typedef struct WayChange
+{
+	const WaveWay *way;
+	WaveMove   *moves;			/* by place */
+	int			nmoves;
+	int64		gain;
+	bool		is_out;			/* it stays as it is after all */
+} WayChange;
+
+/* A supply that changes touch, all added up. */
+typedef struct WaveCell
+{
+	bool		is_touched;
+	bool		is_there;		/* its row is locked */
+	int64		available;
+	int64		net;			/* units that are taken more */
+	int			takers;			/* moves that get more there than before */
+	int64		leaves;			/* what the channels of those must leave */
+} WaveCell;
+
+typedef struct WaveApplier
+{
+	JointPlan  *joint;
+	WayChange  *changes;
+	int			count;
+	WaveCell   *cells;			/* of each supply */
+	int64	   *loads;			/* of each place: units that its day gets more */
+} WaveApplier;
 
 /* plan_wave_read.c */
 extern WaveHolding *oms_read_wave_holdings(Store *store, const Array *fulfillments, Demand **demands, int **ways, int *count);
@@ -72,6 +111,10 @@ extern void oms_read_joint_plan(JointPlan *joint, const Array *fulfillments);
 
 /* plan_wave_pose.c */
 extern void oms_pose_joint_plan(JointPlan *joint);
+
+/* plan_wave_choose.c */
+extern int	oms_compare_wave_holdings(const void *a, const void *b);
+extern void oms_lock_joint_plan(WaveApplier *applier, OwnerScope *scope);
 
 /* plan_wave_apply.c */
 extern int64 oms_wave_money(const WaveWay *way, const WaveOrder *order, const SplitFlow *flows, int nflows);

@@ -9,6 +9,8 @@ INSERT INTO shop.channels (code, name, default_method) VALUES ('web', 'Web', 'sh
 INSERT INTO shop.locations (code, name, priority, fixed_cost, pick_cost) VALUES ('A', 'A', 1, 5, 1), ('B', 'B', 2, 5, 2), ('C', 'C', 3, 50, 9);
 INSERT INTO shop.skus (code, name) VALUES ('X', 'X'), ('Y', 'Y'), ('Z', 'Z');
 INSERT INTO shop.skus (code, name, kind) VALUES ('W', 'Two years more', 'warranty');
+INSERT INTO shop.skus (code, name, kind) VALUES ('K', 'Two of a kind', 'bundle');
+INSERT INTO shop.bundle_items (bundle, sku, quantity) VALUES ('K', 'Y', 2);
 INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('X', 'A', 'receipt', 1), ('X', 'B', 'receipt', 10), ('Y', 'A', 'receipt', 10), ('Z', 'C', 'receipt', 10), ('X', 'C', 'receipt', 10);
 
 -- an order on hold: its fulfillments stay open
@@ -95,11 +97,12 @@ SELECT is(pg_temp.after(statement), outcome, statement) FROM (VALUES
 	($$UPDATE shop.locations SET methods = '{pickup}' WHERE code = 'B'$$, '6 -> 6, 0 changed'),
 	($$UPDATE shop.locations SET fixed_cost = 0, pick_cost = 0$$, '0 -> 0, 0 changed'),
 	($$UPDATE shop.locations SET daily_capacity = 0 WHERE code = 'B'$$, '19 -> 19, 0 changed'),
+	($$INSERT INTO shop.sourcing_policies (max_shipments) VALUES (1)$$, '19 -> 14, 2 changed'),
 	($$SELECT 1$$, '19 -> 14, 2 changed')) AS t(statement, outcome);
 -- orders that would need more than costs to plan
 SELECT is(pg_temp.after(format($$SELECT pg_temp.place(%L, %L)$$, lines, fields)), outcome, lines || ' ' || fields) FROM (VALUES
 	('[{"sku": "X", "location": "B"}]', '{}', '26 -> 21, 2 changed'), ('[{"sku": "X", "ship_group": "g"}]', '{}', '19 -> 14, 2 changed'),
-	('[{"sku": "X"}, {"sku": "W", "parent": 1}]', '{}', '19 -> 14, 2 changed'), ('[{"sku": "Z"}]', '{"channel": "b2b"}', '78 -> 73, 2 changed')) AS t(lines, fields, outcome);
+	('[{"sku": "X"}, {"sku": "W", "parent": 1}]', '{}', '19 -> 14, 2 changed'), ('[{"sku": "K"}, {"sku": "X"}]', '{}', '19 -> 14, 2 changed'), ('[{"sku": "Z"}]', '{"channel": "b2b"}', '78 -> 73, 2 changed')) AS t(lines, fields, outcome);
 ROLLBACK TO early;
 
 -- ---- a day's room, and what channels must leave
