@@ -111,6 +111,7 @@ extern void oms_read_joint_plan(JointPlan *joint, const Array *fulfillments);
 
 /* plan_wave_pose.c */
 extern void oms_pose_joint_plan(JointPlan *joint);
+extern int	oms_wave_pair(const WaveOrder *order, int line, int location);
 
 /* plan_wave_choose.c */
 extern int	oms_compare_wave_holdings(const void *a, const void *b);

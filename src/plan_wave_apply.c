@@ -31,11 +31,7 @@ oms_wave_money(const WaveWay *way, const WaveOrder *order, const SplitFlow *flow
 	{
 		if (k == 0 || flows[k - 1].location != flows[k].location)
 			sum += way->fixed_money[flows[k].location];
-		for (int p = 0; p < order->split.narcs; p++)
-		{
-			if (order->split.arc_line[p] == flows[k].line && order->split.arc_location[p] == flows[k].location)
-				sum += way->pair_money[p] * flows[k].quantity;
-		}
+		sum += way->pair_money[oms_wave_pair(order, flows[k].line, flows[k].location)] * flows[k].quantity;
 	}
 	return sum;
 }
@@ -63,20 +59,6 @@ is_complete(const WaveOrder *order, const WaveOrderPlan *plan)
 	for (int k = 0; k < plan->nflows; k++)
 		after += plan->flows[k].quantity;
 	return before == after;
-}
-
-/*
- * money_of returns what a unit of a pair costs.
- */
-static int64
-money_of(const WaveWay *way, const WaveOrder *order, const SplitFlow *flow)
-{
-	for (int p = 0; p < order->split.narcs; p++)
-	{
-		if (order->split.arc_line[p] == flow->line && order->split.arc_location[p] == flow->location)
-			return way->pair_money[p];
-	}
-	return 0;
 }
 
 /*
@@ -126,7 +108,7 @@ compare_ways(const JointPlan *joint, int number, const WaveOrderPlan *plan, WayC
 		move->cell = (int) (oms_find_supply(&joint->world, way->demands[flow->line].sku, move->place) - joint->world.supplies);
 		move->before = which <= 0 ? before->quantity : 0;
 		move->after = which >= 0 ? after->quantity : 0;
-		move->money = money_of(way, order, flow);
+		move->money = way->pair_money[oms_wave_pair(order, flow->line, flow->location)];
 		b += which <= 0;
 		a += which >= 0;
 	}

@@ -172,10 +172,11 @@ add_up(WaveApplier *applier, const WayChange *change, int sign)
 		const WaveHolding *holding = &change->way->holdings[k];
 		const Place *place = &joint->world.places[holding->place];
 
+		if (!place->is_limited || !holding->has_day || holding->day != place->day)
+			continue;
 		for (int m = 0; m < change->nmoves; m++)
 		{
-			if (change->moves[m].place == holding->place && change->moves[m].demand == holding->demand && !change->moves[m].stays &&
-				place->is_limited && holding->has_day && holding->day == place->day)
+			if (change->moves[m].place == holding->place && change->moves[m].demand == holding->demand && !change->moves[m].stays)
 				applier->loads[holding->place] -= sign * holding->quantity;
 		}
 	}

@@ -65,12 +65,51 @@ number_skus(const World *world, int *sku_of)
 static bool
 holds_at(const WaveWay *way, int demand, int place)
 {
-	for (int k = 0; k < way->nholdings; k++)
+	int			low = 0;
+	int			high = way->nholdings;
+
+	while (low < high)
 	{
-		if (way->holdings[k].demand == demand && way->holdings[k].place == place)
+		int			middle = low + (high - low) / 2;
+
+		if (way->holdings[middle].demand < demand)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (int k = low; k < way->nholdings && way->holdings[k].demand == demand; k++)
+	{
+		if (way->holdings[k].place == place)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * oms_wave_pair returns the pair of a line and a location of an order, -1 where there
+ * is none.  Pairs stand by line, then location.
+ */
+int
+oms_wave_pair(const WaveOrder *order, int line, int location)
+{
+	int			low = 0;
+	int			high = order->split.narcs - 1;
+
+	while (low <= high)
+	{
+		int			middle = low + (high - low) / 2;
+		int			difference = order->split.arc_line[middle] - line;
+
+		if (difference == 0)
+			difference = order->split.arc_location[middle] - location;
+		if (difference == 0)
+			return middle;
+		if (difference < 0)
+			low = middle + 1;
+		else
+			high = middle - 1;
+	}
+	return -1;
 }
 
 /*
@@ -161,11 +200,8 @@ set_flows(const Poser *poser, const WaveWay *way, WaveOrder *order)
 	for (int k = 0; k < way->nholdings; k++)
 	{
 		const WaveHolding *holding = &way->holdings[k];
-		bool		found = false;
 
-		for (int p = 0; p < poser->npairs && !found; p++)
-			found = poser->pairs[p].line == holding->demand && poser->pairs[p].place == holding->place;
-		if (!found)
+		if (holding->place < 0 || oms_wave_pair(order, holding->demand, poser->local[holding->place]) < 0)
 			return false;
 		flows[k] = (SplitFlow) {holding->demand, poser->local[holding->place], holding->quantity};
 	}
@@ -268,7 +304,10 @@ pose_way(Poser *poser, WaveWay *way, WaveOrder *order)
 		add_pairs(poser, way, i);
 	memset(order, 0, sizeof(WaveOrder));
 	order->split.nlocations = number_places(poser, way);
-	if (order->split.nlocations > SPLIT_MAX_LOCATIONS || poser->npairs > SPLIT_MAX_ARCS || !set_flows(poser, way, order))
+	if (order->split.nlocations > SPLIT_MAX_LOCATIONS || poser->npairs > SPLIT_MAX_ARCS)
+		return false;
+	set_pairs(poser, way, order);
+	if (!set_flows(poser, way, order))
 		return false;
 	poser->all_pairs += poser->npairs;
 	if (poser->all_pairs > WAVE_MAX_ITEMS)
@@ -277,7 +316,6 @@ pose_way(Poser *poser, WaveWay *way, WaveOrder *order)
 				 errmsg("the orders could be served in more than %d ways, each a line and a location", WAVE_MAX_ITEMS),
 				 errhint("Name fewer orders in order_ids.")));
 	set_lines(poser, way, order);
-	set_pairs(poser, way, order);
 	note_dearest(poser, way, order);
 	order->split.forced = -1;
 	order->split.node_limit = costs->policy->node_limit;
