@@ -104,6 +104,8 @@ OBJS = $(patsubst %,src/%.o, \
 	explain_plan \
 	explain_standing \
 	explain_outcome \
+	quote \
+	quote_demands \
 	warranty \
 	supply \
 	backorder \

@@ -57,7 +57,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.gave_way IS 'true: rerouted because a movement left too few units, not because its location would not do it; kept by the engine';
 	COMMENT ON COLUMN fulfillments.ship_to_id IS 'Where it goes: the line''s address, else the order''s, when it was made; people may change it until its goods have left (OM006)';
 	COMMENT ON COLUMN fulfillments.requested_at IS 'When the customer wants it, at the earliest; of a service the appointment: the line''s time, else the order''s, when it was made. Guard due holds from then on, less methods.lead_time; people may change it until its goods have left (OM006)';
-	COMMENT ON COLUMN fulfillments.promised_at IS 'When the customer expects it; people write it';
+	COMMENT ON COLUMN fulfillments.promised_at IS 'When the customer may expect it: where the transit_days of its rate are known, the last second, by the location''s clock, of the day that is so many after the one in which the location ships it, and not before requested_at; people change it';
 	COMMENT ON COLUMN fulfillments.carrier IS 'Who transports it; people write it';
 	COMMENT ON COLUMN fulfillments.tracking_number IS 'What the carrier calls it; people write it, and a fulfillment divided off begins without';
 	COMMENT ON COLUMN fulfillments.partner_ref IS 'What a supplier or logistics partner calls it; people write it';

@@ -84,6 +84,11 @@ LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_explain_plan';
 COMMENT ON FUNCTION oms.explain_plan(text, uuid) IS 'Why an order''s units would come from where oms.plan_order says: a row for each active location and each way that units go, by method, pickup_location, ship_to_id and requested_at. verdict: chosen; denied, by what detail says; no_stock of what is wanted; no_capacity, its day is full; dominated, another location, in detail, has all it has at no higher cost; costlier. forced_cost: what the units of that way cost in the store''s money, shipments included, in the best plan in which the location ships at least one; NULL where it cannot. Reads as the caller, takes and locks nothing. Errors: as oms.plan_order';
 
+CREATE FUNCTION oms.quote(store text, document jsonb) RETURNS jsonb
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'oms_quote';
+COMMENT ON FUNCTION oms.quote(text, jsonb) IS 'What a cart would cost to send, from where and until when, before it is an order. document as for oms.place_order; currency and unit_price may be left out. Returns {"lines": [{line, sku, quantity, method, location, pickup_location, disposition, unit_cost, promised_at}], "cost", "shipments", "promised_at", "complete", "options": [{method, possible, why_not, cost, shipments, promised_at, pickup_location, distance_km, in_stock}]}; costs in the store''s money, options one for each method that a location offers, of pickup one for each of the nearest 20 locations. Reads as the caller, takes, writes and locks nothing. Errors: OM012 a fault in the document, with its path; OM009 a line without a method; 22003 costs beyond what can be computed with; OM010 no such store';
+
 CREATE FUNCTION oms.tick(store text, max_rows bigint DEFAULT 1000, OUT holds_released bigint, OUT stock_holds_expired bigint, OUT orders_filled bigint, OUT moves bigint)
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_tick';

@@ -87,7 +87,7 @@ BEGIN
 	COMMENT ON COLUMN fulfillment_facts.packages IS 'Packages that it leaves in, without voided ones';
 	COMMENT ON COLUMN fulfillment_facts.created_at IS 'When it was made, by placing, rerouting or going another way; one divided off keeps that of the one it comes from';
 	COMMENT ON COLUMN fulfillment_facts.requested_at IS 'When the customer wants it, at the earliest; NULL: as soon as may be';
-	COMMENT ON COLUMN fulfillment_facts.promised_at IS 'When the customer expects it, as people wrote';
+	COMMENT ON COLUMN fulfillment_facts.promised_at IS 'When the customer may expect it';
 	COMMENT ON COLUMN fulfillment_facts.shipped_at IS 'When its goods left; NULL: they have not';
 	COMMENT ON COLUMN fulfillment_facts.delivered_at IS 'When the customer had it; NULL: not yet';
 	COMMENT ON COLUMN fulfillment_facts.hours_open_to_shipped IS 'Hours from created_at to shipped_at, to 2 decimals; NULL: not shipped';

@@ -58,10 +58,10 @@ static const StoreQuery change_rows = {
 };
 
 /*
- * day_of returns the day in which a location does what it is given now.
+ * oms_day_of returns the day in which a location does what it is given now.
  */
-static DateADT
-day_of(const SourceLocation *location)
+DateADT
+oms_day_of(const SourceLocation *location)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
 	pg_tz	   *zone = pg_tzset(location->time_zone ? location->time_zone : "UTC");
@@ -83,6 +83,26 @@ day_of(const SourceLocation *location)
 }
 
 /*
+ * oms_end_of_day returns the last second of a day by a location's clock.
+ */
+TimestampTz
+oms_end_of_day(const SourceLocation *location, DateADT day)
+{
+	pg_tz	   *zone = pg_tzset(location->time_zone ? location->time_zone : "UTC");
+	struct pg_tm local = {.tm_hour = 23, .tm_min = 59, .tm_sec = 59};
+	int			offset;
+	TimestampTz end;
+
+	j2date(day + POSTGRES_EPOCH_JDATE, &local.tm_year, &local.tm_mon, &local.tm_mday);
+	offset = DetermineTimeZoneOffset(&local, zone ? zone : pg_tzset("UTC"));
+	if (tm2timestamp(&local, 0, &offset, &end) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	return end;
+}
+
+/*
  * limit_places says which places have a daily capacity, and what it is.  Returns
  * whether there are any.
  */
@@ -101,7 +121,7 @@ limit_places(const Sourcing *sourcing, World *world)
 		if (!place->is_limited)
 			continue;
 		any = true;
-		place->day = day_of(location);
+		place->day = oms_day_of(location);
 		place->most = place->room = location->daily_capacity;
 	}
 	return any;

@@ -39,6 +39,8 @@ typedef enum LoadsLock
 #define LOADS_RULE "a location's day is loaded with what its fulfillments carry"
 
 extern void oms_read_loads(Store *store, const Sourcing *sourcing, World *world, LoadsLock lock);
+extern DateADT oms_day_of(const SourceLocation *location);
+extern TimestampTz oms_end_of_day(const SourceLocation *location, DateADT day);
 extern Loads *oms_loads(int capacity);
 extern Load *oms_load(Loads *list, const char *location, DateADT day, int64 units);
 extern Loads *oms_loads_of_plan(const Sourcing *sourcing);

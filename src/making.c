@@ -27,20 +27,21 @@
  */
 static const StoreQuery insert_fulfillments = {
 	"WITH made AS (INSERT INTO @.fulfillments (id, number, order_id, location, pickup_location, method, workflow, status,"
-	" stock_state, ship_to_id, requested_at, load_day)"
+	" stock_state, ship_to_id, requested_at, load_day, promised_at)"
 	" SELECT f.id, f.number, f.order_id, f.location, f.pickup_location, f.method, f.workflow, f.status, 'reserved', f.ship_to_id,"
-	" f.requested_at, f.load_day"
+	" f.requested_at, f.load_day, f.promised_at"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
 	" pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9),"
-	" pg_catalog.unnest($15), pg_catalog.unnest($16)) AS f(id, number, order_id, location, pickup_location, method, workflow, status, ship_to_id, requested_at, load_day))"
+	" pg_catalog.unnest($15), pg_catalog.unnest($16), pg_catalog.unnest($17)) AS f(id, number, order_id, location, pickup_location, method,"
+	" workflow, status, ship_to_id, requested_at, load_day, promised_at))"
 	" INSERT INTO @.fulfillment_lines (fulfillment_id, order_line_id, sku, quantity, tracked)"
 	" SELECT l.fulfillment_id, l.order_line_id, l.sku, l.quantity, l.tracked"
 	" FROM ROWS FROM (pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), pg_catalog.unnest($13),"
 	" pg_catalog.unnest($14)) AS l(fulfillment_id, order_line_id, sku, quantity, tracked)",
-	16, {
+	17, {
 		UUIDARRAYOID, TEXTARRAYOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID, UUIDARRAYOID, UUIDARRAYOID, UUIDARRAYOID, TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, TIMESTAMPTZARRAYOID,
-		DATEARRAYOID
+		DATEARRAYOID, TIMESTAMPTZARRAYOID
 	}
 };
 
@@ -221,15 +222,16 @@ choose_statuses(Store *store, Sourcing *sourcing, Making *makings, int count, co
 void
 oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events)
 {
-	static const Oid types[16] = {
+	static const Oid types[17] = {
 		UUIDOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID,
-		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID, TIMESTAMPTZOID, DATEOID
+		UUIDOID, UUIDOID, TEXTOID, INT8OID, BOOLOID, TIMESTAMPTZOID, DATEOID,
+		TIMESTAMPTZOID
 	};
 	int		   *target = palloc(Max(1, sourcing->npieces) * sizeof(int));
 	int			count = 0;
 	Making	   *makings = NULL;
-	Array	   *arrays[16];
-	Datum		args[16];
+	Array	   *arrays[17];
+	Datum		args[17];
 
 	if (sourcing->npieces > 0)
 	{
@@ -240,7 +242,7 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 	oms_events_write(store, events);
 	if (sourcing->npieces == 0)
 		return;
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 17; i++)
 		arrays[i] = oms_array(types[i], i < 9 || i >= 14 ? count : sourcing->npieces);
 	for (int i = 0; i < count; i++)
 	{
@@ -256,6 +258,10 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 		oms_array_add_text(arrays[7], makings[i].status);
 		oms_array_add_uuid(arrays[8], demand->has_ship_to ? &demand->ship_to : NULL);
 		add_request(arrays[14], &makings[i]);
+		if (makings[i].first->has_promise)
+			oms_array_add(arrays[16], TimestampTzGetDatum(makings[i].first->promised_at));
+		else
+			oms_array_add_null(arrays[16]);
 		if (makings[i].first->is_limited)
 			oms_array_add(arrays[15], DateADTGetDatum(makings[i].first->load_day));
 		else
@@ -271,7 +277,7 @@ oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, E
 		oms_array_add_int64(arrays[12], piece->quantity);
 		oms_array_add(arrays[13], BoolGetDatum(piece->tracked));
 	}
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 17; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	if (oms_run(store, &insert_fulfillments, args) != sourcing->npieces)
 		oms_refuse_interference("fulfillment_lines");

@@ -115,6 +115,7 @@ typedef struct OrderBefore
 
 /* order_document.c */
 extern OrderDocument *oms_parse_order(Jsonb *document);
+extern OrderDocument *oms_parse_cart(Jsonb *document);
 extern OrderDocument *oms_parse_ship_to(Jsonb *address);
 
 /* codes.c */

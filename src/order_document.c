@@ -111,7 +111,7 @@ static const char *const payment_kinds[] = {"authorize", "sale", NULL};
 
 static void parse_payments(OrderDocument *doc);
 static void add_to_total(OrderDocument *doc, Datum amount, const char *path, const char *name);
-static void parse_lines(OrderDocument *doc);
+static void parse_lines(OrderDocument *doc, bool is_cart);
 static void check_line_numbers(OrderDocument *doc);
 static int	parse_address(OrderDocument *doc, const FieldValue *value, const char *path);
 
@@ -146,11 +146,47 @@ require_upper_case(const FieldValue *value, int length, const char *path, const 
 		oms_document_fault(path, name, psprintf("\"%s\" is not a code of %d letters A to Z", value->text, length));
 }
 
+static OrderDocument *parse_document(Jsonb *document, bool is_cart);
+
 /*
  * oms_parse_order parses a document, or raises OM012.
  */
 OrderDocument *
 oms_parse_order(Jsonb *document)
+{
+	return parse_document(document, false);
+}
+
+/*
+ * oms_parse_cart parses what is not an order yet: without a currency and prices, if
+ * need be.
+ */
+OrderDocument *
+oms_parse_cart(Jsonb *document)
+{
+	return parse_document(document, true);
+}
+
+/*
+ * parse_fields parses an object, in which a cart may lack a field that an order
+ * needs.
+ */
+static void
+parse_fields(JsonbContainer *object, const char *path, const Field *fields, int nfields, int optional, bool is_cart,
+			 FieldValue *values)
+{
+	Field	   *own = palloc(nfields * sizeof(Field));
+
+	memcpy(own, fields, nfields * sizeof(Field));
+	own[optional].is_required &= !is_cart;
+	oms_parse_object(object, path, own, nfields, values);
+}
+
+/*
+ * parse_document parses a document of either.
+ */
+static OrderDocument *
+parse_document(Jsonb *document, bool is_cart)
 {
 	OrderDocument *doc = palloc0(sizeof(OrderDocument));
 	FieldValue *fields = doc->fields;
@@ -158,7 +194,7 @@ oms_parse_order(Jsonb *document)
 
 	doc->total = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
 	doc->hash = oms_document_hash(document);	/* and is not too large */
-	oms_parse_object(root, "", order_fields, DOC_FIELDS, fields);
+	parse_fields(root, "", order_fields, DOC_FIELDS, DOC_CURRENCY, is_cart, fields);
 	require_upper_case(&fields[DOC_CURRENCY], 3, "", "currency");
 	require_one_of(&fields[DOC_IF_SHORT], if_shorts, "", "if_short");
 	require_one_of(&fields[DOC_SOURCE_KIND], source_kinds, "", "source_kind");
@@ -170,7 +206,7 @@ oms_parse_order(Jsonb *document)
 	doc->addresses = palloc_extended((doc->nlines + 2) * sizeof(AddressValues), MCXT_ALLOC_HUGE);
 	doc->ship_to = parse_address(doc, &fields[DOC_SHIP_TO], "ship_to");
 	doc->bill_to = parse_address(doc, &fields[DOC_BILL_TO], "bill_to");
-	parse_lines(doc);
+	parse_lines(doc, is_cart);
 	check_line_numbers(doc);
 
 	if (fields[DOC_CHARGES].is_set)
@@ -250,7 +286,7 @@ add_to_total(OrderDocument *doc, Datum amount, const char *path, const char *nam
  * parse_lines parses the lines; a line without a number has its position's.
  */
 static void
-parse_lines(OrderDocument *doc)
+parse_lines(OrderDocument *doc, bool is_cart)
 {
 	doc->lines = palloc_extended(Max(1, doc->nlines) * sizeof(LineValues), MCXT_ALLOC_HUGE);
 	doc->line_ship_to = palloc(Max(1, doc->nlines) * sizeof(int));
@@ -260,8 +296,10 @@ parse_lines(OrderDocument *doc)
 		char	   *path = psprintf("lines[%d]", i);
 		Datum		value;
 
-		oms_parse_object(oms_array_object(doc->fields[DOC_LINES].container, i, "lines"), path,
-						 line_fields, LINE_FIELDS, line);
+		parse_fields(oms_array_object(doc->fields[DOC_LINES].container, i, "lines"), path, line_fields, LINE_FIELDS,
+					 LINE_UNIT_PRICE, is_cart, line);
+		if (!line[LINE_UNIT_PRICE].is_set)
+			line[LINE_UNIT_PRICE].number = DirectFunctionCall1(int4_numeric, Int32GetDatum(0));
 		if (!line[LINE_LINE].is_set)
 			line[LINE_LINE].integer = i + 1;
 		else if (line[LINE_LINE].integer < 1)

@@ -57,6 +57,18 @@ typedef struct Demand
 	pg_uuid_t	policy_id;		/* that; of is_backordered the line's */
 } Demand;
 
+/* Where a cart goes, which is in no table yet. */
+typedef struct CartAddress
+{
+	pg_uuid_t	id;				/* that demands say; first: sorted by it */
+	const char *country;
+	const char *region;
+	const char *postal_code;
+	bool		has_point;
+	double		latitude;
+	double		longitude;
+} CartAddress;
+
 /* Units of one demand from one place. */
 typedef struct Piece
 {
@@ -72,6 +84,8 @@ typedef struct Piece
 	DateADT		load_day;		/* ... that of this day ... */
 	int64		most;			/* ... so many units; */
 	bool		is_first_load;	/* nothing was given to it yet */
+	TimestampTz promised_at;	/* when the customer may expect it ... */
+	bool		has_promise;	/* ... where that is known */
 } Piece;
 
 typedef struct Sourcing
@@ -86,6 +100,8 @@ typedef struct Sourcing
 									 * on_hand */
 	bool		is_hold;		/* for a stock hold, not for orders */
 	bool		all_places;		/* each active location is looked at */
+	const CartAddress *addresses;	/* of a cart; NULL: they are in the table */
+	int			naddresses;
 	bool		whole_kits;		/* kits that ship together get units that
 								 * complete them, no others */
 	ChannelRules *rules;		/* on the SKUs, once planned; or NULL */

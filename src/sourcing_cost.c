@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "channel_rules.h"
+#include "loads.h"
 #include "oms.h"
 #include "plan.h"
 #include "rows.h"
@@ -115,6 +116,26 @@ read_facts(Store *store, const Sourcing *sourcing, Costs *costs)
 }
 
 /*
+ * take_destinations takes those of a cart, which come with it.
+ */
+static void
+take_destinations(const Sourcing *sourcing, Costs *costs)
+{
+	costs->destinations = palloc((sourcing->naddresses + 1) * sizeof(Destination));
+	costs->ndestinations = sourcing->naddresses;
+	for (int i = 0; i < sourcing->naddresses; i++)
+	{
+		const CartAddress *address = &sourcing->addresses[i];
+
+		costs->destinations[i] = (Destination) {
+			.address_id = address->id,
+			.zone = oms_zone_of(costs->book, address->country, address->region, address->postal_code),
+			.has_point = address->has_point, .latitude = address->latitude, .longitude = address->longitude
+		};
+	}
+}
+
+/*
  * read_destinations reads the addresses that shipments go to.
  */
 static void
@@ -124,6 +145,11 @@ read_destinations(Store *store, const Sourcing *sourcing, Costs *costs)
 	const pg_uuid_t *last = NULL;
 	uint64		count;
 
+	if (sourcing->addresses)
+	{
+		take_destinations(sourcing, costs);
+		return;
+	}
 	for (int i = 0; i < sourcing->count; i++)
 	{
 		const Demand *demand = &sourcing->demands[i];
@@ -279,6 +305,25 @@ oms_demand_cost(Costs *costs, int place, const Demand *demand)
 	facts = judge(costs, place, demand, &verdict);
 	return oms_unit_cost(terms_of(costs, place), costs->locations[place], demand->sku, facts ? facts->weight_grams : 0,
 						 verdict.prefer);
+}
+
+/*
+ * oms_promise says when what a place ships now may be expected: at the end of the
+ * day, by its clock, that is so many days in transit after the one in which it is
+ * shipped, and not before it is wanted.  Returns false where that is unknown.
+ */
+bool
+oms_promise(Costs *costs, int place, const Demand *demand, TimestampTz *at)
+{
+	const SourceLocation *location = costs->locations[place];
+	const Terms *terms = terms_of(costs, place);
+
+	if (!location || terms->transit_days < 0)
+		return false;
+	*at = oms_end_of_day(location, oms_day_of(location) + terms->transit_days);
+	if (demand->has_requested_at)
+		*at = Max(*at, demand->requested_at);
+	return true;
 }
 
 /*

@@ -52,6 +52,7 @@ extern void oms_aim_costs(Costs *costs, const World *world, const Demand *demand
 extern bool oms_denies(const Costs *costs, int place, const Demand *demand, const char **why);
 extern void oms_require_allowed(Store *store, const Sourcing *sourcing, const Demand *demand, int line_no);
 extern int64 oms_shipment_cost(Costs *costs, int place);
+extern bool oms_promise(Costs *costs, int place, const Demand *demand, TimestampTz *at);
 extern int64 oms_demand_cost(Costs *costs, int place, const Demand *demand);
 
 #endif							/* OMS_SOURCING_COST_H */

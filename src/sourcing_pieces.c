@@ -155,6 +155,7 @@ oms_take_piece(Planner *planner, Demand *demand, int place, int64 most, bool onl
 	piece->load_day = at->day;
 	piece->most = at->most;
 	piece->is_first_load = at->is_limited && !at->has_row;
+	piece->has_promise = planner->costs && oms_promise(planner->costs, place, demand, &piece->promised_at);
 	at->room -= quantity;
 	demand->found += quantity;
 	return quantity;

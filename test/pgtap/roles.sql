@@ -299,6 +299,7 @@ INSERT INTO matrix (what, statement, outcomes) VALUES
 ('oms.plan_wave', $$SELECT FROM oms.plan_wave('shop')$$, '42501 42501 ok ok ok'),
 ('oms.wave_progress', $$SELECT FROM oms.wave_progress('shop')$$, 'ok ok ok ok ok'),
 ('oms.explain_plan', $$SELECT FROM oms.explain_plan('shop', (SELECT order_id FROM shop_ids LIMIT 1))$$, '42501 ok ok ok ok'),
+('oms.quote', $$SELECT oms.quote('shop', '{"channel": "web", "lines": [{"sku": "mug", "quantity": 1, "method": "ship"}]}')$$, '42501 ok ok ok ok'),
 ('oms.receive_inbound', $$SELECT oms.receive_inbound('shop', (SELECT id FROM shop.inbound LIMIT 1), 2)$$, '42501 42501 42501 ok ok'),
 ('oms.availability', $$SELECT FROM oms.availability('shop', '{mug}', 'web')$$, '42501 ok ok ok ok'),
 ('oms.available_to_promise', $$SELECT oms.available_to_promise('shop', 'mug', 200)$$, '42501 ok ok ok ok'),

@@ -298,6 +298,10 @@ f|the location does not offer the method
 1|TOWEL|munich|2|0.9250|allocate
 munich|chosen|4.8500|ships 2 units
 hamburg|costlier|6.3500|the best plan with it costs 1.5000 more
+4.8500|1|true
+pickup|hamburg|1.1000
+pickup|munich|2.1000
+ship||4.8500
 END
 
 # ---- its picture shows the plan as it is (make pictures)
