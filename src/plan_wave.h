@@ -24,6 +24,7 @@ typedef struct WaveHolding
 	int64		order_revision;
 	bool		has_day;		/* it counts into a location's day: ... */
 	DateADT		day;			/* ... that one */
+	TimestampTz promised_at;	/* DT_NOEND: it was not */
 } WaveHolding;
 
 /* What of an order goes one way: an order of the wave's. */
@@ -33,6 +34,7 @@ typedef struct WaveWay
 	int			ndemands;
 	WaveHolding *holdings;
 	int			nholdings;
+	TimestampTz *promised_at;	/* of each demand, what was promised first */
 	int		   *places;			/* of each of its locations, the best first */
 	int64	   *fixed_money;	/* of each of its locations, in 1/10,000 */
 	int64	   *pair_money;		/* of each of its pairs, likewise */

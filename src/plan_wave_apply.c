@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "fulfillment.h"
 #include "loads.h"
@@ -163,11 +164,30 @@ empty_holdings(const WaveApplier *applier, const WayChange *change, Emptied *emp
 }
 
 /*
+ * keep_promise has what comes from one place be promised as the first of it was.
+ */
+static void
+keep_promise(const WayChange *change, Piece *pieces, int count)
+{
+	TimestampTz first = DT_NOEND;
+
+	for (int i = 0; i < count; i++)
+		first = Min(first, change->way->promised_at[pieces[i].demand - change->way->demands]);
+	for (int i = 0; i < count; i++)
+	{
+		pieces[i].has_promise = !TIMESTAMP_IS_NOEND(first);
+		pieces[i].promised_at = first;
+	}
+}
+
+/*
  * add_pieces adds what a way gets instead.
  */
 static void
 add_pieces(const WaveApplier *applier, const WayChange *change, Sourcing *sourcing)
 {
+	int			first = sourcing->npieces;
+
 	for (int k = 0; k < change->nmoves; k++)
 	{
 		const WaveMove *move = &change->moves[k];
@@ -176,6 +196,11 @@ add_pieces(const WaveApplier *applier, const WayChange *change, Sourcing *sourci
 
 		if (move->stays || move->after == 0)
 			continue;
+		if (first < sourcing->npieces && sourcing->pieces[first].place != move->place)
+		{
+			keep_promise(change, &sourcing->pieces[first], sourcing->npieces - first);
+			first = sourcing->npieces;
+		}
 		piece = &sourcing->pieces[sourcing->npieces++];
 		memset(piece, 0, sizeof(Piece));
 		piece->demand = &change->way->demands[move->demand];
@@ -189,6 +214,7 @@ add_pieces(const WaveApplier *applier, const WayChange *change, Sourcing *sourci
 		piece->most = place->most;
 		piece->is_first_load = place->is_limited && !place->has_row;
 	}
+	keep_promise(change, &sourcing->pieces[first], sourcing->npieces - first);
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "common/int.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "oms.h"
 #include "plan_wave.h"
@@ -113,6 +114,19 @@ oms_wave_pair(const WaveOrder *order, int line, int location)
 }
 
 /*
+ * keeps_promise tells whether what a demand gets from a place is there by when it
+ * was promised, as it is from where it comes now.
+ */
+static bool
+keeps_promise(const Poser *poser, const WaveWay *way, int line, int place)
+{
+	TimestampTz at;
+
+	return TIMESTAMP_IS_NOEND(way->promised_at[line]) || holds_at(way, line, place) ||
+		(oms_promise(poser->joint->planner.costs, place, &way->demands[line], &at) && at <= way->promised_at[line]);
+}
+
+/*
  * add_pairs adds the places that a demand may come from: those that have some, or
  * would if an order of the wave gave it back.
  */
@@ -132,6 +146,7 @@ add_pairs(Poser *poser, const WaveWay *way, int line)
 
 		/* what others give back is not for a channel that must leave more */
 		if (supply->held + Max(0, supply->left) <= 0 || !oms_may_serve(planner, supply->place, demand) ||
+			!keeps_promise(poser, way, line, supply->place) ||
 			(planner->sourcing->rules && !holds_at(way, line, supply->place) &&
 			 supply->left < oms_channel_leaves(planner->sourcing->rules, demand->channel, demand->sku, location)))
 			continue;

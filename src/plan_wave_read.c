@@ -10,6 +10,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "loads.h"
 #include "machine.h"
@@ -23,11 +24,12 @@ static const StoreQuery read_held = {
 	"SELECT f.order_id, l.order_line_id, ol.line_no::pg_catalog.int8, ol.sku, l.tracked, l.quantity, f.method, f.workflow,"
 	" m.by_partner, ol.location, f.pickup_location, ol.ship_group, f.ship_to_id, o.number, o.channel, f.requested_at,"
 	" pg_catalog.dense_rank() OVER (ORDER BY f.order_id, f.method, f.pickup_location, f.ship_to_id, f.requested_at),"
-	" f.id, f.number, f.status, f.location, f.load_day, f.revision, o.revision"
+	" f.id, f.number, f.status, f.location, f.load_day, f.revision, o.revision,"
+	" COALESCE(f.promised_at, 'infinity')"
 	" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id JOIN @.orders o ON o.id" EQ "f.order_id"
 	" JOIN @.order_lines ol ON ol.id" EQ "l.order_line_id JOIN @.methods m ON m.code" EQ "f.method"
 	" WHERE f.id" EQ "ANY ($1) AND f.stock_state" EQ "'reserved' AND f.workflow" EQ "m.workflow"
-	" AND f.carrier IS NULL AND f.tracking_number IS NULL AND f.partner_ref IS NULL AND f.promised_at IS NULL"
+	" AND f.carrier IS NULL AND f.tracking_number IS NULL AND f.partner_ref IS NULL"
 	" AND f.attributes" EQ "'{}'::pg_catalog.jsonb"
 	" AND NOT EXISTS (SELECT FROM @.packages p WHERE p.fulfillment_id" EQ "f.id)"
 	" AND NOT EXISTS (SELECT FROM @.fulfillments g JOIN @.fulfillment_lines gl ON gl.fulfillment_id" EQ "g.id"
@@ -72,6 +74,7 @@ read_holding(WaveHolding *holding, uint64 row)
 	holding->day = isnull ? 0 : DatumGetDateADT(day);
 	holding->revision = oms_column_int64(row, 23);
 	holding->order_revision = oms_column_int64(row, 24);
+	holding->promised_at = DatumGetTimestampTz(oms_column(row, 25, TIMESTAMPTZOID, &isnull));
 }
 
 /*
@@ -149,6 +152,24 @@ sort_ways(JointPlan *joint, WaveHolding *holdings, const int *numbers, int count
 }
 
 /*
+ * note_promises notes of each demand of a way until when it was promised, the first
+ * of all days where it comes in parts.
+ */
+static void
+note_promises(WaveWay *way)
+{
+	way->promised_at = palloc((way->ndemands + 1) * sizeof(TimestampTz));
+	for (int i = 0; i < way->ndemands; i++)
+		way->promised_at[i] = DT_NOEND;
+	for (int k = 0; k < way->nholdings; k++)
+	{
+		TimestampTz *promised_at = &way->promised_at[way->holdings[k].demand];
+
+		*promised_at = Min(*promised_at, way->holdings[k].promised_at);
+	}
+}
+
+/*
  * oms_read_joint_plan reads what the fulfillments hold, and what there is besides.
  * The caller acts as the owner.
  */
@@ -167,6 +188,7 @@ oms_read_joint_plan(JointPlan *joint, const Array *fulfillments)
 	sourcing->held = oms_stock_changes(count);
 	for (int i = 0; i < joint->nways; i++)
 	{
+		note_promises(&joint->ways[i]);
 		for (int k = 0; k < joint->ways[i].nholdings; k++)
 		{
 			const WaveHolding *holding = &joint->ways[i].holdings[k];
