@@ -41,8 +41,8 @@ BEGIN
 	), counted AS (
 		SELECT location, method, carrier, count(*) AS fulfillments, coalesce(sum(units), 0)::bigint AS units, count(shipped_at) AS shipped,
 			count(delivered_at) AS delivered,
-			percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY hours_to_ship) AS hours_to_ship,
-			percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY hours_to_deliver) AS hours_to_deliver,
+			percentile_cont(ARRAY[0.5::double precision, 0.9::double precision]) WITHIN GROUP (ORDER BY hours_to_ship) AS hours_to_ship,
+			percentile_cont(ARRAY[0.5::double precision, 0.9::double precision]) WITHIN GROUP (ORDER BY hours_to_deliver) AS hours_to_deliver,
 			count(*) FILTER (WHERE delivered_at IS NOT NULL AND promised_at IS NOT NULL) AS promised,
 			count(*) FILTER (WHERE delivered_at <= promised_at) AS on_time, count(*) FILTER (WHERE is_overdue) AS overdue,
 			count(*) FILTER (WHERE is_short_pick) AS short_picks, count(*) FILTER (WHERE NOT is_short_pick) AS rejects,
@@ -88,8 +88,9 @@ BEGIN
 			(SELECT sum(u.quantity) FROM fulfillment_lines u WHERE u.fulfillment_id = f.id) AS units
 		FROM fulfillments f JOIN locations l ON l.code = f.location WHERE f.stock_state = 'reserved'
 		UNION ALL
-		SELECT w.order_id, NULL, NULL, coalesce(w.method, s.default_method, c.default_method), o.placed_at, NULL, NULL,
-			coalesce(w.requested_at, o.requested_at), w.backordered + w.short
+		SELECT w.order_id, NULL::uuid AS fulfillment_id, NULL::text AS location, coalesce(w.method, s.default_method, c.default_method) AS method,
+			o.placed_at AS since, NULL::text AS time_zone, NULL::timestamptz AS promised_at, coalesce(w.requested_at, o.requested_at) AS requested_at,
+			w.backordered + w.short AS units
 		FROM order_lines w JOIN orders o ON o.id = w.order_id JOIN skus s ON s.code = w.sku JOIN channels c ON c.code = o.channel
 		WHERE w.backordered + w.short > 0
 	), aged AS (

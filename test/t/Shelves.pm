@@ -1,5 +1,5 @@
 # A store's stock with something in every table that tells of it: holds, what is
-# on its way, rules, policies, bundles, feeds, repairs, packages; and what must go on with
+# on its way, rules, rates, days, policies, bundles, feeds, repairs, packages; and what must go on with
 # them wherever the store has been taken to.
 
 package Shelves;
@@ -29,6 +29,11 @@ INSERT INTO $s.locations (code, name, kind, priority) VALUES ('dock', 'Dock', 'w
 INSERT INTO $s.skus (code, name, kind) VALUES ('LAMP', 'Lamp', 'physical'), ('BULB', 'Bulb', 'physical'), ('VASE', 'Vase', 'physical'), ('SET', 'Set', 'bundle'), ('CARE', 'Care', 'warranty');
 INSERT INTO $s.bundle_items (bundle, sku, quantity, price_share) VALUES ('SET', 'LAMP', 1, 3), ('SET', 'BULB', 2, 1);
 INSERT INTO $s.channel_stock_rules (channel, location, effect) VALUES ('$channel', 'annex', 'deny');
+INSERT INTO $s.zones (code, country) VALUES ('home', 'DE');
+INSERT INTO $s.shipping_rates (location, destination_zone, fixed, transit_days) VALUES ('dock', NULL, 1, 2), ('dock', 'home', 0.5, 1);
+INSERT INTO $s.sourcing_rules (sku, location, effect) VALUES ('VASE', 'annex', 'deny');
+INSERT INTO $s.sourcing_policies (per_km_cost) VALUES (0.01);
+UPDATE $s.locations SET daily_capacity = 1000 WHERE code = 'dock';
 INSERT INTO $s.backorder_policies (sku, policy, limit_units, expected_at) VALUES ('LAMP', 'backorder', 100, now() + interval '14 days');
 INSERT INTO $s.stock_movements (sku, location, kind, quantity) VALUES ('LAMP', 'dock', 'receipt', 6), ('BULB', 'dock', 'receipt', 30), ('VASE', 'dock', 'receipt', 2);
 INSERT INTO $s.inbound (ref, sku, location, quantity, expected_at) VALUES ('PO-1', 'LAMP', 'dock', 10, now() + interval '14 days');
