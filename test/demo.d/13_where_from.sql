@@ -16,11 +16,12 @@ SELECT q ->> 'cost' AS cost, q ->> 'shipments' AS shipments, l ->> 'sku' AS sku,
 FROM shop.quote('{"channel": "web", "ship_to": {"country": "DE", "postal_code": "20095", "city": "Hamburg"},
 	"lines": [{"sku": "LAMP", "quantity": 2}, {"sku": "STAND", "quantity": 3}]}') q, jsonb_array_elements(q -> 'lines') l;
 
-\echo 'It is ordered. Placing does what the quote said, and says why nowhere else would have been better.'
+\echo 'Two stands would do. Then the harbor has all of it, and the parcel is there two days sooner.'
 SELECT order_id, number AS "order" FROM shop.place_order('{"channel": "web", "external_ref": "W-9", "currency": "EUR",
 	"ship_to": {"country": "DE", "postal_code": "20095", "city": "Hamburg"}, "holds": [{"kind": "address"}],
 	"lines": [{"sku": "LAMP", "quantity": 2, "unit_price": 25}, {"sku": "STAND", "quantity": 2, "unit_price": 40}]}') \gset
 SELECT f.number, f.location, f.units, f.promised_at::date - current_date AS "days on the way" FROM shop.fulfillment_facts f WHERE f.order_number = :'order';
+\echo 'A draft to the same address: from where it would be sent, and why not from elsewhere.'
 INSERT INTO shop.orders (channel, external_ref, currency, ship_to_id) SELECT 'web', 'W-10', 'EUR', ship_to_id FROM shop.orders WHERE number = :'order' RETURNING id \gset
 INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) VALUES (:'id', 1, 'LAMP', 2, 25);
 SELECT location, verdict, forced_cost, detail FROM shop.explain_plan(:'id') ORDER BY verdict, location;
