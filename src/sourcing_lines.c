@@ -27,10 +27,10 @@ typedef struct Member
 } Member;
 
 /*
- * compare_texts orders texts that may be NULL, which comes last.
+ * oms_compare_optional orders texts that may be NULL, which comes last.
  */
-static int
-compare_texts(const char *a, const char *b)
+int
+oms_compare_optional(const char *a, const char *b)
 {
 	if (!a || !b)
 		return (a == NULL) - (b == NULL);
@@ -49,13 +49,13 @@ compare_lines(const Member *left, const Member *right, bool by_sku)
 		return left->kind < right->kind ? -1 : 1;
 	if (left->kind == LINE_KITS)
 		return left->bundle_line - right->bundle_line;
-	if ((order = compare_texts(left->group, right->group)) != 0)
+	if ((order = oms_compare_optional(left->group, right->group)) != 0)
 		return order;
 	if (left->group && left->group[0] != '\0')
 		return 0;
 	if ((left->kind == LINE_UNITS || by_sku) && (order = strcmp(left->demand->sku, right->demand->sku)) != 0)
 		return order;
-	return compare_texts(left->demand->location, right->demand->location);
+	return oms_compare_optional(left->demand->location, right->demand->location);
 }
 
 /*

@@ -73,26 +73,15 @@ oms_plan_begin(Planner *planner, Store *store, Sourcing *sourcing, World *world)
 }
 
 /*
- * compare_texts orders texts that may be NULL.
- */
-static int
-compare_texts(const char *a, const char *b)
-{
-	if (!a || !b)
-		return (a != NULL) - (b != NULL);
-	return a == b ? 0 : strcmp(a, b);
-}
-
-/*
  * compare_ways tells demands of an order apart that go another way.
  */
 static int
 compare_ways(const Demand *a, const Demand *b)
 {
-	int			order = compare_texts(a->method, b->method);
+	int			order = oms_compare_optional(a->method, b->method);
 
 	if (order == 0)
-		order = compare_texts(a->pickup_location, b->pickup_location);
+		order = oms_compare_optional(a->pickup_location, b->pickup_location);
 	if (order == 0)
 		order = (int) a->has_ship_to - (int) b->has_ship_to;
 	if (order == 0 && !oms_same_request(a, b))
@@ -252,12 +241,12 @@ take_group(Planner *planner, const PlanProblem *problem, int first)
 
 	for (int i = 0; i < first; i++)
 	{
-		if (compare_texts(problem->demands[i]->ship_group, group) == 0)
+		if (oms_compare_optional(problem->demands[i]->ship_group, group) == 0)
 			return;
 	}
 	for (int i = first; i < problem->count; i++)
 	{
-		if (compare_texts(problem->demands[i]->ship_group, group) == 0)
+		if (oms_compare_optional(problem->demands[i]->ship_group, group) == 0)
 			members[count++] = problem->demands[i];
 	}
 	(void) take_where_held(planner, members, count);
@@ -315,7 +304,7 @@ first_place(const Planner *planner, const Demand *demand, int first, int end)
 	for (int k = first; k < end; k++)
 	{
 		const Piece *piece = &planner->sourcing->pieces[k];
-		bool		is_near = compare_texts(piece->demand->ship_group, demand->ship_group) == 0;
+		bool		is_near = oms_compare_optional(piece->demand->ship_group, demand->ship_group) == 0;
 
 		if (!best || (is_near && !best_is_near) || (is_near == best_is_near && piece->demand < best->demand))
 		{

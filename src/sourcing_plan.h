@@ -97,6 +97,7 @@ extern bool oms_is_same_way(const Demand *a, const Demand *b);
 extern int	oms_plan_fewest(Planner *planner, PlanProblem *problem, int first);
 
 /* sourcing_lines.c */
+extern int	oms_compare_optional(const char *a, const char *b);
 extern void oms_plan_lines(Planner *planner, PlanProblem *problem);
 
 /* sourcing_problem.c */
