@@ -84,8 +84,10 @@ compare_ways(const Demand *a, const Demand *b)
 		order = oms_compare_optional(a->pickup_location, b->pickup_location);
 	if (order == 0)
 		order = (int) a->has_ship_to - (int) b->has_ship_to;
-	if (order == 0 && !oms_same_request(a, b))
-		order = a->requested_at < b->requested_at || !a->has_requested_at ? -1 : 1;
+	if (order == 0)
+		order = (int) a->has_requested_at - (int) b->has_requested_at;
+	if (order == 0 && a->requested_at != b->requested_at)
+		order = a->requested_at < b->requested_at ? -1 : 1;
 	return order == 0 && a->has_ship_to ? oms_uuid_cmp(&a->ship_to, &b->ship_to) : order;
 }
 
