@@ -31,7 +31,7 @@ BEGIN
 		CHECK (missing BETWEEN 0 AND quantity),
 		CHECK (least(sent, received, returned) >= 0 AND returned <= sent),
 		CHECK (from_location IS NOT NULL OR sent_at IS NULL AND sent = 0),
-		CHECK (from_location IS NULL OR sent_at IS NOT NULL OR missing = 0)
+		CONSTRAINT inbound_missing_is_at_most_sent CHECK (from_location IS NULL OR missing <= sent)
 	) WITH (fillfactor = 80);
 	CREATE UNIQUE INDEX inbound_replay ON inbound (ref, sku, location, from_location) NULLS NOT DISTINCT WHERE ref IS NOT NULL;
 	-- what is open of a SKU, however long its history is
@@ -45,7 +45,7 @@ BEGIN
 	COMMENT ON COLUMN inbound.location IS 'Where it is to arrive; fixed (OM006)';
 	COMMENT ON COLUMN inbound.from_location IS 'A transfer: where it leaves stock; NULL: it comes from outside; fixed (OM006)';
 	COMMENT ON COLUMN inbound.quantity IS 'Units that are to come, in the SKU''s smallest unit; more or less may arrive. People may change it until the row is closed';
-	COMMENT ON COLUMN inbound.missing IS 'Units that will not come any more though the rest does: not delivered, or of a transfer lost on the way, and so written off. People write it until the row is closed; when nothing is outstanding any more, that closes it';
+	COMMENT ON COLUMN inbound.missing IS 'Units that will not come any more though the rest does: not delivered, or of a transfer lost on the way, and so written off, at most those that have left (23514). People write it until the row is closed; when nothing is outstanding any more, that closes it';
 	COMMENT ON COLUMN inbound.expected_at IS 'By when it will be there; NULL: nobody knows, and nothing is promised from it. Past: late, and nothing is promised from it until it has another date';
 	COMMENT ON COLUMN inbound.status IS 'expected; in_transit: it has left where it comes from, of a transfer by this taken off stock there; received: all that comes has come, by this put into stock; canceled: no more comes, and what a transfer has sent is put back where it came from. The last two are final';
 	COMMENT ON COLUMN inbound.reason IS 'Why it is late, short or canceled, in words for people';

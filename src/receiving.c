@@ -26,7 +26,7 @@
 PG_FUNCTION_INFO_V1(oms_receive_inbound);
 
 static const StoreQuery lock_named = {
-	"SELECT i.id, i.sku, i.location, i.from_location, i.status, i.sent, i.closed_at IS NOT NULL"
+	"SELECT i.id, i.sku, i.location, i.from_location, i.status, i.sent, i.closed_at IS NOT NULL, i.received, i.returned, i.missing"
 	" FROM ROWS FROM (pg_catalog.unnest($1)) AS w(id) JOIN @.inbound i ON i.id" EQ "w.id"
 	" ORDER BY i.id FOR NO KEY UPDATE OF i",
 	1, {UUIDARRAYOID}
@@ -79,6 +79,9 @@ typedef struct NamedRow
 	const char *status;
 	int64		sent_before;
 	bool		is_closed;
+	int64		received_before;
+	int64		returned_before;
+	int64		missing;
 	int64		sent;
 	int64		received;
 	int64		returned;
@@ -139,6 +142,9 @@ oms_named_lock(Store *store, TriggerData *trigger)
 		row->status = oms_column_name(i, 5);
 		row->sent_before = oms_column_int64(i, 6);
 		row->is_closed = oms_column_bool(i, 7);
+		row->received_before = oms_column_int64(i, 8);
+		row->returned_before = oms_column_int64(i, 9);
+		row->missing = oms_column_int64(i, 10);
 	}
 	for (int i = 0; i < count; i++)
 	{
@@ -243,19 +249,29 @@ add_movement(NamedRow *row, const NamingMovement *movement)
 
 /*
  * judge_row refuses what cannot have happened to a row as it is.  inbound.c has
- * closed a row before its movements come, so that sent tells which it was.
+ * closed a row before its movements come, so that sent tells which it was, and
+ * of a canceled one only what was on the way then goes back.
  */
 static void
 judge_row(const NamedRow *row)
 {
+	bool		is_canceled = strcmp(row->status, "canceled") == 0;
+	int64		sent = row->sent_before + row->sent;
+	int64		returned = row->returned_before + row->returned;
 	const char *why = NULL;
 
-	if (row->received != 0 && strcmp(row->status, "canceled") == 0)
+	if ((row->received != 0 || row->returned > 0) && row->from_location && sent == 0)
+		why = is_canceled ? "is canceled" : "has not left yet";
+	else if (is_canceled && (row->received != 0 ||
+							 (row->returned > 0 && row->received_before + returned + row->missing > sent)))
 		why = "is canceled";
-	else if (row->received != 0 && row->from_location && row->sent_before + row->sent == 0)
-		why = "has not left yet";
-	else if (row->sent > 0 && row->is_closed && (row->sent_before > 0 || strcmp(row->status, "canceled") == 0))
+	else if (row->sent > 0 && row->is_closed && (row->sent_before > 0 || is_canceled))
 		why = "is done with";
+	else if (returned > sent)
+		why = psprintf("has sent " INT64_FORMAT " units, and " INT64_FORMAT " cannot have come back", sent, returned);
+	else if (row->received_before + row->received < 0)
+		why = psprintf("has received " INT64_FORMAT " units, and " INT64_FORMAT " cannot be taken back",
+					   row->received_before, -row->received);
 	if (why)
 		ereport(ERROR,
 				(errcode(ERRCODE_OMS_GUARD_REFUSED),

@@ -96,7 +96,7 @@ static const Rule rules[] = {
 		"SELECT i.id, i.ref, i.status FROM @.inbound i"
 		" WHERE i.from_location IS NOT NULL AND i.status IN ('in_transit', 'received') AND i.sent = 0"
 		" OR i.status = 'expected' AND i.sent > 0 OR i.closed_at IS NULL AND i.outstanding = 0"
-	" OR i.status = 'canceled' AND i.sent > 0 AND i.sent <> i.received + i.returned + i.missing"},
+	" OR i.status = 'canceled' AND i.sent > 0 AND i.sent > i.received + i.returned + i.missing"},
 	{"units of a placed line are all accounted for",
 		"SELECT o.number, l.line_no FROM @.order_lines l JOIN @.orders o ON o.id = l.order_id WHERE o.placed_at IS NOT NULL"
 	" AND NOT l.expanded AND l.canceled + l.allocated + l.backordered + l.short + l.shipped <> l.quantity"},
