@@ -227,7 +227,7 @@ static const Rule rules[] = {
 		" LEFT JOIN (SELECT DISTINCT e.entity_id FROM @.order_events e WHERE e.event = 'expanded') b ON b.entity_id = l.id"
 		" LEFT JOIN (SELECT c.id, c.quantity / b.quantity AS units, row_number() OVER (PARTITION BY b.id ORDER BY c.line_no DESC)"
 		" <= (e.detail ->> 'components')::bigint AS is_component FROM @.order_events e JOIN @.order_lines b ON b.id = e.entity_id"
-		" JOIN @.order_lines c ON c.parent_line_id = b.id WHERE e.event = 'expanded') c ON c.id = l.id"
+		" JOIN @.order_lines c ON c.parent_line_id = b.id AND c.order_id = b.order_id WHERE e.event = 'expanded') c ON c.id = l.id"
 		" CROSS JOIN LATERAL (SELECT b.entity_id IS NOT NULL AS expanded, CASE WHEN c.is_component THEN c.units END AS per_kit) v"
 		" WHERE (l.expanded, l.per_kit) IS DISTINCT FROM (v.expanded, v.per_kit) AND NOT EXISTS (SELECT FROM @.order_events i"
 	" WHERE i.order_id = o.id AND i.entity_id = o.id AND i.event = 'imported')"},

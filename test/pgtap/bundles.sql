@@ -245,6 +245,13 @@ SELECT is(pg_temp.carried(:'o'), 'a released ship: cam 1, lens 2; b released shi
 UPDATE shop.stock SET safety_stock = 0;
 SELECT is(pg_temp.broken(), NULL, 'everything agrees');
 
+-- ---- another order's line is no component, whatever it says that it belongs to
+
+INSERT INTO shop.orders (channel, currency) VALUES ('web', 'EUR') RETURNING id AS o \gset
+INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price, parent_line_id) SELECT :'o', 900 + row_number() OVER (), 'bag', 4, 1, id FROM shop.order_lines WHERE expanded;
+SELECT is(pg_temp.broken(), NULL, 'everything agrees');
+SELECT is((SELECT count(*) FROM shop.repair_store()), 0::bigint, 'and nothing is mended');
+
 -- ---- what verify_store would find
 
 SET session_replication_role = replica;
