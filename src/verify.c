@@ -146,6 +146,16 @@ static const Rule rules[] = {
 		"SELECT f.number, f.id, m.shipped_at FROM @.fulfillments f LEFT JOIN (SELECT m.entity_id, min(m.at) AS shipped_at"
 		" FROM @.stock_movements m WHERE m.entity = 'fulfillment' AND m.kind = 'issue' GROUP BY m.entity_id) m"
 	" ON m.entity_id = f.id WHERE f.stock_state = 'issued' AND f.shipped_at IS NULL"},
+	/* people may tell of more by movements of theirs */
+	{"what fulfillments have sent, and got back, is in the ledger",
+		"SELECT c.number, c.sku, c.units, m.issued, m.returned FROM (SELECT f.id, f.order_id, f.number, f.location, l.sku,"
+		" f.stock_state = 'released' AS is_back, sum(l.quantity) AS units FROM @.fulfillments f"
+		" JOIN @.fulfillment_lines l ON l.fulfillment_id = f.id WHERE l.tracked AND f.shipped_at IS NOT NULL GROUP BY f.id, l.sku) c"
+		" LEFT JOIN (SELECT m.entity_id, m.sku, m.location, sum(m.quantity) FILTER (WHERE m.kind = 'issue') AS issued,"
+		" sum(m.quantity) FILTER (WHERE m.kind = 'return') AS returned FROM @.stock_movements m WHERE m.entity = 'fulfillment'"
+		" GROUP BY m.entity_id, m.sku, m.location) m ON m.entity_id = c.id AND m.sku = c.sku AND m.location = c.location"
+		" WHERE (coalesce(m.issued, 0) < c.units OR c.is_back AND coalesce(m.returned, 0) < c.units) AND NOT EXISTS"
+	" (SELECT FROM @.order_events e WHERE e.order_id = c.order_id AND e.entity_id = c.id AND e.event = 'imported')"},
 	{"what became of a fulfillment's stock agrees with its times",
 		"SELECT f.number, f.id FROM @.fulfillments f WHERE f.stock_state = 'issued' AND f.shipped_at IS NULL"
 		" OR f.shipped_at IS NOT NULL AND f.stock_state NOT IN ('issued', 'released')"

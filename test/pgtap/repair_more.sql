@@ -138,6 +138,9 @@ SELECT alike(pg_temp.reports(statement), '%' || rule || '%', statement) FROM (VA
 	('UPDATE shop.stock_movements SET sku = ''cam'' WHERE entity = ''inbound'' AND kind = ''receipt''', 'a movement that names what is on its way is of its SKU and locations'),
 	('UPDATE shop.inbound SET status = ''expected'' WHERE status = ''in_transit''', 'what is on its way has left, arrived or been given up as its status says'),
 	('UPDATE shop.fulfillments SET stock_state = ''issued'' WHERE stock_state = ''reserved''', 'what became of a fulfillment''s stock agrees with its times'),
+	('DELETE FROM shop.stock_movements WHERE kind = ''issue''', 'what fulfillments have sent, and got back, is in the ledger'),
+	('UPDATE shop.fulfillments SET location = ''north'' WHERE stock_state = ''issued''', 'what fulfillments have sent, and got back, is in the ledger'),
+	('UPDATE shop.fulfillments SET stock_state = ''released'' WHERE stock_state = ''issued''', 'what fulfillments have sent, and got back, is in the ledger'),
 	('DELETE FROM shop.stock_feeds', 'the feed that last told of a SKU is in the log'),
 	('UPDATE shop.stock_feeds SET applied = applied + 1', 'every change that a feed reports is in the ledger')) AS v(statement, rule);
 SELECT is(pg_temp.reports(statement), 'nothing', statement) FROM (VALUES ('DELETE FROM shop.stock_holds'), ('UPDATE shop.stock_holds SET quantity = 1000000')) AS v(statement);
