@@ -56,7 +56,7 @@ COMMENT ON FUNCTION oms.layout_column_defaults() IS 'The defaults of a store''s 
 CREATE FUNCTION oms.layout_plain(definition text) RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $layout$
-SELECT pg_catalog.regexp_replace(pg_catalog.lower(definition), '[()\s]', '', 'g')
+SELECT pg_catalog.translate(pg_catalog.lower(definition), E'() \t\r\n', '')
 $layout$;
 COMMENT ON FUNCTION oms.layout_plain(text) IS 'A definition without case, spaces and parentheses, to compare';
 
@@ -93,15 +93,16 @@ FROM oms.layout_triggers() w
 		CASE w.name WHEN 'oms_invalidate' THEN 'A' ELSE 'O' END AS enabled) wanted
 	LEFT JOIN (pg_trigger t JOIN relations r ON r.oid = t.tgrelid)
 		ON r.relation = w.relation AND t.tgname = w.name AND NOT t.tgisinternal
+	-- OFFSET: told once, not at each of the places below
 	CROSS JOIN LATERAL (SELECT
-		t.oid IS NOT NULL AND oms.layout_plain(pg_get_triggerdef(t.oid)) = oms.layout_plain(wanted.definition) AS is_there) found
+		t.oid IS NOT NULL AND oms.layout_plain(pg_get_triggerdef(t.oid)) = oms.layout_plain(wanted.definition) AS is_there OFFSET 0) found
 	CROSS JOIN LATERAL (SELECT concat_ws('; ',
 		CASE WHEN NOT found.is_there THEN 'CREATE OR REPLACE' || substr(wanted.definition, length('CREATE ')) END,
 		CASE WHEN t.tgenabled::text <> wanted.enabled OR NOT found.is_there AND wanted.enabled <> 'O'
 			THEN format('ALTER TABLE %I.%I ENABLE %sTRIGGER %I', store, w.relation,
 				CASE wanted.enabled WHEN 'A' THEN 'ALWAYS ' ELSE '' END, w.name) END,
 		CASE WHEN NOT found.is_there OR obj_description(t.oid, 'pg_trigger') IS NULL
-			THEN format('COMMENT ON TRIGGER %I ON %I.%I IS %L', w.name, store, w.relation, w.comment) END) AS statement) repair
+			THEN format('COMMENT ON TRIGGER %I ON %I.%I IS %L', w.name, store, w.relation, w.comment) END) AS statement OFFSET 0) repair
 WHERE repair.statement <> ''
 UNION ALL
 SELECT 'function', w.signature, repair.statement
