@@ -169,6 +169,8 @@ OBJS = $(patsubst %,src/%.o, \
 	wave_regroup \
 	wave \
 	plan_wave_read \
+	plan_wave_share \
+	plan_wave_price \
 	plan_wave_pose \
 	plan_wave_choose \
 	plan_wave_apply \

@@ -50,6 +50,7 @@ typedef struct JointPlan
 	WaveWay    *ways;
 	int			nways;
 	int			norders;
+	int		   *sku_of;			/* of each supply, from 0 */
 	int64		scale;			/* of the problem's costs: what the least
 								 * money counts; 1: ties are not broken */
 	int64		most_shipments; /* that any plan has */
@@ -114,6 +115,13 @@ extern void oms_read_joint_plan(JointPlan *joint, const Array *fulfillments);
 /* plan_wave_pose.c */
 extern void oms_pose_joint_plan(JointPlan *joint);
 extern int	oms_wave_pair(const WaveOrder *order, int line, int location);
+
+/* plan_wave_share.c */
+extern void oms_wave_number_skus(JointPlan *joint);
+extern void oms_wave_share(JointPlan *joint);
+
+/* plan_wave_price.c */
+extern void oms_wave_price(JointPlan *joint, WaveOrder *orders);
 
 /* plan_wave_choose.c */
 extern int	oms_compare_wave_holdings(const void *a, const void *b);
