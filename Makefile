@@ -168,10 +168,13 @@ OBJS = $(patsubst %,src/%.o, \
 	wave_price \
 	wave_regroup \
 	wave \
+	plan_wave_skip \
+	plan_wave_lines \
 	plan_wave_read \
 	plan_wave_share \
 	plan_wave_price \
 	plan_wave_pose \
+	plan_wave_check \
 	plan_wave_choose \
 	plan_wave_apply \
 	plan_wave \

@@ -97,7 +97,7 @@ VALUES
 		pg_catalog.format('SELECT * FROM oms.plan_order(%L, order_id)', store),
 		'oms.plan_order on this store: from where an order''s units would come'),
 	('plan_wave(uuid[], interval)',
-		$$plan_wave(order_ids uuid[] DEFAULT NULL, budget interval DEFAULT '60 seconds', OUT cost_before numeric, OUT cost_after numeric, OUT lower_bound numeric, OUT orders_changed bigint)$$,
+		$$plan_wave(order_ids uuid[] DEFAULT NULL, budget interval DEFAULT '60 seconds', OUT cost_before numeric, OUT cost_after numeric, OUT lower_bound numeric, OUT orders_changed bigint, OUT orders_planned bigint, OUT orders_skipped bigint, OUT skipped jsonb)$$,
 		pg_catalog.format('SELECT * FROM oms.plan_wave(%L, order_ids, budget)', store),
 		'oms.plan_wave on this store: plans anew, together, from where many orders'' units come'),
 	('wave_progress()',

@@ -20,9 +20,11 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "tcop/tcopprot.h"
+#include "tcop/utility.h"
 #include "utils/array.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
@@ -200,6 +202,7 @@ plan_wave(Store *store, ArrayType *order_ids, Progress *progress, JointResult *r
 	JointPlan	joint = {.store = store};
 	WavePlan	plan;
 	OwnerScope	scope;
+	char	   *skipped;
 	Array	   *fulfillments = find_fulfillments(store, order_ids);
 
 	oms_become_owner(store, &scope);
@@ -210,6 +213,7 @@ plan_wave(Store *store, ArrayType *order_ids, Progress *progress, JointResult *r
 		oms_read_joint_plan(&joint, fulfillments);
 		oms_pose_joint_plan(&joint);
 	}
+	result->orders_planned = joint.norders;
 	if (joint.nways > 0)
 	{
 		solve(&joint, progress, &plan);
@@ -221,6 +225,9 @@ plan_wave(Store *store, ArrayType *order_ids, Progress *progress, JointResult *r
 		result->lower_bound = Min(bound_of(&joint, plan.lower_bound), result->cost_after);
 	}
 	oms_leave_owner(&scope);
+	result->orders_skipped = oms_wave_count_skipped(&joint, &skipped);
+	/* it outlives SPI */
+	result->skipped = strcpy(SPI_palloc(strlen(skipped) + 1), skipped);
 }
 
 /*
@@ -233,8 +240,8 @@ oms_plan_wave(PG_FUNCTION_ARGS)
 	JointResult result = {0};
 	Progress	progress = {0};
 	TupleDesc	description;
-	Datum		values[4];
-	bool		nulls[4] = {false};
+	Datum		values[7];
+	bool		nulls[7] = {false};
 	int			guc_level;
 
 	if (get_call_result_type(fcinfo, NULL, &description) != TYPEFUNC_COMPOSITE)
@@ -247,6 +254,7 @@ oms_plan_wave(PG_FUNCTION_ARGS)
 	progress.budget = budget_of(PG_GETARG_INTERVAL_P(2));
 	progress.began = GetCurrentTimestamp();
 	progress.ends = progress.began + progress.budget;
+	PreventCommandIfReadOnly("plan_wave");
 	oms_require_status(store, "fulfillments");
 	guc_level = oms_pin_search_path(store);
 	oms_spi_begin();
@@ -257,5 +265,8 @@ oms_plan_wave(PG_FUNCTION_ARGS)
 	values[1] = NumericGetDatum(int64_div_fast_to_numeric(result.cost_after, 4));
 	values[2] = NumericGetDatum(int64_div_fast_to_numeric(result.lower_bound, 4));
 	values[3] = Int64GetDatum(result.orders_changed);
+	values[4] = Int64GetDatum(result.orders_planned);
+	values[5] = Int64GetDatum(result.orders_skipped);
+	values[6] = DirectFunctionCall1(jsonb_in, CStringGetDatum(result.skipped));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(description), values, nulls)));
 }

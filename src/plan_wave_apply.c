@@ -38,15 +38,6 @@ oms_wave_money(const WaveWay *way, const WaveOrder *order, const SplitFlow *flow
 }
 
 /*
- * compare_flows orders flows by location, then line.
- */
-static int
-compare_flows(const SplitFlow *left, const SplitFlow *right)
-{
-	return left->location != right->location ? left->location - right->location : left->line - right->line;
-}
-
-/*
  * is_complete tells whether a plan serves all that the order has now.
  */
 static bool
@@ -63,7 +54,16 @@ is_complete(const WaveOrder *order, const WaveOrderPlan *plan)
 }
 
 /*
- * mark_staying marks the moves of places from which all goes as before.
+ * is_same_parcel tells whether moves are of one fulfillment.
+ */
+static bool
+is_same_parcel(const WaveMove *a, const WaveMove *b)
+{
+	return a->place == b->place && a->parcel == b->parcel;
+}
+
+/*
+ * mark_staying marks the moves of parcels of which all goes as before.
  */
 static void
 mark_staying(WayChange *change)
@@ -72,7 +72,7 @@ mark_staying(WayChange *change)
 	{
 		bool		stays = true;
 
-		for (next = i; next < change->nmoves && change->moves[next].place == change->moves[i].place; next++)
+		for (next = i; next < change->nmoves && is_same_parcel(&change->moves[next], &change->moves[i]); next++)
 			stays &= change->moves[next].before == change->moves[next].after;
 		for (int k = i; k < next; k++)
 			change->moves[k].stays = stays;
@@ -81,35 +81,39 @@ mark_staying(WayChange *change)
 
 /*
  * compare_ways says what a way's units do: it merges what it has and what it is to
- * have, both by location and line.
+ * have.
  */
 static void
 compare_ways(const JointPlan *joint, int number, const WaveOrderPlan *plan, WayChange *change)
 {
 	const WaveOrder *order = &joint->problem.orders[number];
 	const WaveWay *way = &joint->ways[number];
+	int			count;
+	WaveUnits  *planned = oms_wave_units_of(way, plan->flows, plan->nflows, &count);
 	int			b = 0;
 	int			a = 0;
 
+	memset(change, 0, sizeof(WayChange));
 	change->way = way;
-	change->moves = palloc((order->nflows + plan->nflows + 1) * sizeof(WaveMove));
-	change->nmoves = 0;
-	change->is_out = false;
+	change->moves = palloc((way->nheld + count + 1) * sizeof(WaveMove));
 	change->gain = oms_wave_money(way, order, order->flows, order->nflows) - oms_wave_money(way, order, plan->flows, plan->nflows);
-	while (b < order->nflows || a < plan->nflows)
+	oms_aim_costs(joint->planner.costs, &joint->world, &way->demands[0]);
+	while (b < way->nheld || a < count)
 	{
-		const SplitFlow *before = b < order->nflows ? &order->flows[b] : NULL;
-		const SplitFlow *after = a < plan->nflows ? &plan->flows[a] : NULL;
-		int			which = !before ? 1 : !after ? -1 : compare_flows(before, after);
-		const SplitFlow *flow = which <= 0 ? before : after;
+		const WaveUnits *before = b < way->nheld ? &way->held[b] : NULL;
+		const WaveUnits *after = a < count ? &planned[a] : NULL;
+		int			which = !before ? 1 : !after ? -1 : oms_compare_wave_units(before, after);
+		const WaveUnits *units = which <= 0 ? before : after;
+		const Demand *demand = &way->demands[units->demand];
 		WaveMove   *move = &change->moves[change->nmoves++];
 
-		move->demand = flow->line;
-		move->place = way->places[flow->location];
-		move->cell = (int) (oms_find_supply(&joint->world, way->demands[flow->line].sku, move->place) - joint->world.supplies);
+		move->demand = units->demand;
+		move->place = units->place;
+		move->parcel = units->parcel;
+		move->cell = demand->tracked ? (int) (oms_find_supply(&joint->world, demand->sku, move->place) - joint->world.supplies) : -1;
 		move->before = which <= 0 ? before->quantity : 0;
 		move->after = which >= 0 ? after->quantity : 0;
-		move->money = way->pair_money[oms_wave_pair(order, flow->line, flow->location)];
+		move->money = oms_demand_cost(joint->planner.costs, move->place, demand);
 		b += which <= 0;
 		a += which >= 0;
 	}
@@ -150,7 +154,8 @@ empty_holdings(const WaveApplier *applier, const WayChange *change, Emptied *emp
 		bool		stays = true;
 
 		for (int m = 0; m < change->nmoves; m++)
-			stays &= change->moves[m].place != holding->place || change->moves[m].stays;
+			stays &= change->moves[m].place != holding->place || change->moves[m].parcel != change->way->parcels[holding->demand] ||
+				change->moves[m].stays;
 		if (stays)
 			continue;
 		if (holding->has_day)
@@ -164,7 +169,7 @@ empty_holdings(const WaveApplier *applier, const WayChange *change, Emptied *emp
 }
 
 /*
- * keep_promise has what comes from one place be promised as the first of it was.
+ * keep_promise has what goes in one parcel be promised as the first of it was.
  */
 static void
 keep_promise(const WayChange *change, Piece *pieces, int count)
@@ -181,40 +186,44 @@ keep_promise(const WayChange *change, Piece *pieces, int count)
 }
 
 /*
+ * add_piece adds what a way gets from a place.
+ */
+static void
+add_piece(const WaveApplier *applier, const WayChange *change, const WaveMove *move, Sourcing *sourcing)
+{
+	const Place *place = &applier->joint->world.places[move->place];
+	Piece	   *piece = &sourcing->pieces[sourcing->npieces++];
+
+	memset(piece, 0, sizeof(Piece));
+	piece->demand = &change->way->demands[move->demand];
+	piece->location = place->code;
+	piece->place = move->place;
+	piece->tracked = piece->demand->tracked;
+	piece->quantity = move->after;
+	piece->unit_cost = move->money;
+	piece->is_limited = place->is_limited;
+	piece->load_day = place->day;
+	piece->most = place->most;
+	piece->is_first_load = place->is_limited && !place->has_row;
+}
+
+/*
  * add_pieces adds what a way gets instead.
  */
 static void
 add_pieces(const WaveApplier *applier, const WayChange *change, Sourcing *sourcing)
 {
-	int			first = sourcing->npieces;
-
-	for (int k = 0; k < change->nmoves; k++)
+	for (int i = 0, next; i < change->nmoves; i = next)
 	{
-		const WaveMove *move = &change->moves[k];
-		const Place *place = &applier->joint->world.places[move->place];
-		Piece	   *piece;
+		int			first = sourcing->npieces;
 
-		if (move->stays || move->after == 0)
-			continue;
-		if (first < sourcing->npieces && sourcing->pieces[first].place != move->place)
+		for (next = i; next < change->nmoves && is_same_parcel(&change->moves[next], &change->moves[i]); next++)
 		{
-			keep_promise(change, &sourcing->pieces[first], sourcing->npieces - first);
-			first = sourcing->npieces;
+			if (!change->moves[next].stays && change->moves[next].after > 0)
+				add_piece(applier, change, &change->moves[next], sourcing);
 		}
-		piece = &sourcing->pieces[sourcing->npieces++];
-		memset(piece, 0, sizeof(Piece));
-		piece->demand = &change->way->demands[move->demand];
-		piece->location = place->code;
-		piece->place = move->place;
-		piece->tracked = true;
-		piece->quantity = move->after;
-		piece->unit_cost = move->money;
-		piece->is_limited = place->is_limited;
-		piece->load_day = place->day;
-		piece->most = place->most;
-		piece->is_first_load = place->is_limited && !place->has_row;
+		keep_promise(change, &sourcing->pieces[first], sourcing->npieces - first);
 	}
-	keep_promise(change, &sourcing->pieces[first], sourcing->npieces - first);
 }
 
 /*
@@ -301,5 +310,12 @@ oms_apply_joint_plan(JointPlan *joint, const WavePlan *plan, OwnerScope *scope, 
 	applier.cells = palloc_extended((joint->world.nsupplies + 1) * sizeof(WaveCell), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	applier.loads = palloc0((joint->world.nplaces + 1) * sizeof(int64));
 	oms_lock_joint_plan(&applier, scope);
+	for (int i = 0; i < applier.count; i++)
+	{
+		const WayChange *change = &applier.changes[i];
+
+		if (change->is_out && change->why != SKIP_NONE)
+			oms_wave_skip(joint, &change->way->demands[0].order_id, change->why);
+	}
 	carry_out(&applier, result);
 }

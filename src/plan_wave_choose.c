@@ -4,9 +4,12 @@
  *
  * While the plan was made nothing was locked.  Now the fulfillments and orders
  * that it changes are, those that another session has at the moment left out,
- * with what has changed meanwhile; then the stock.  By the stock as it is then,
- * orders are left out until the rest can have what they are to get: so the one
- * UPDATE that gives back and takes (plan_wave_apply.c) cannot fail.
+ * with what has changed meanwhile; then the stock.  With all locks taken, so that
+ * nothing is waited for any more, rules and costs are read once more, and who is to
+ * get something that they would not give him, or at other costs than the plan was
+ * made by, is left out (plan_wave_check.c).  By the stock as it is then, orders are
+ * left out until the rest can have what they are to get: so the one UPDATE that
+ * gives back and takes (plan_wave_apply.c) cannot fail.
  */
 #include "postgres.h"
 
@@ -15,6 +18,7 @@
 #include "utils/builtins.h"
 
 #include "loads.h"
+#include "machine.h"
 #include "oms.h"
 #include "plan.h"
 #include "plan_wave.h"
@@ -45,6 +49,16 @@ static const StoreQuery lock_loads = {
 };
 
 /*
+ * leave_out has a way stay as it is.
+ */
+static void
+leave_out(WayChange *change, WaveSkip why)
+{
+	change->is_out = true;
+	change->why = why;
+}
+
+/*
  * keep_locked leaves out ways with an id that is not among the rows that were
  * locked, which are sorted.
  */
@@ -60,8 +74,11 @@ keep_locked(WaveApplier *applier, uint64 count, bool by_order)
 		WayChange  *change = &applier->changes[i];
 
 		for (int k = 0; k < change->way->nholdings && !change->is_out; k++)
-			change->is_out = !bsearch(by_order ? &change->way->demands[0].order_id : &change->way->holdings[k].fulfillment_id,
-									  locked, count, sizeof(pg_uuid_t), oms_uuid_cmp);
+		{
+			if (!bsearch(by_order ? &change->way->demands[0].order_id : &change->way->holdings[k].fulfillment_id,
+						 locked, count, sizeof(pg_uuid_t), oms_uuid_cmp))
+				leave_out(change, SKIP_BUSY);
+		}
 	}
 }
 
@@ -97,13 +114,26 @@ oms_compare_wave_holdings(const void *a, const void *b)
 }
 
 /*
+ * is_unchanged tells whether what a fulfillment holds, found again, is what it was.
+ * What people write adds nothing to a revision.
+ */
+static bool
+is_unchanged(const WaveHolding *then, const Demand *wanted, const WaveHolding *now, const Demand *demands)
+{
+	return now->skip == SKIP_NONE && now->quantity == then->quantity && now->revision == then->revision &&
+		now->order_revision == then->order_revision && now->promised_at == then->promised_at &&
+		oms_is_same_way(&demands[now->demand], wanted);
+}
+
+/*
  * keep_unchanged leaves out ways whose fulfillments are not what they were.
  */
 static void
 keep_unchanged(WaveApplier *applier)
 {
 	int			count;
-	WaveHolding *now = oms_read_wave_holdings(applier->joint->store, ids_of(applier, false), NULL, NULL, &count);
+	Demand	   *demands;
+	WaveHolding *now = oms_read_wave_holdings(applier->joint->store, ids_of(applier, false), &demands, NULL, &count);
 
 	qsort(now, count, sizeof(WaveHolding), oms_compare_wave_holdings);
 	for (int i = 0; i < applier->count; i++)
@@ -115,37 +145,9 @@ keep_unchanged(WaveApplier *applier)
 			const WaveHolding *then = &change->way->holdings[k];
 			const WaveHolding *found = bsearch(then, now, count, sizeof(WaveHolding), oms_compare_wave_holdings);
 
-			change->is_out = !found || found->quantity != then->quantity || found->revision != then->revision ||
-				found->order_revision != then->order_revision;
+			if (!found || !is_unchanged(then, &change->way->demands[then->demand], found, demands))
+				leave_out(change, SKIP_CHANGED);
 		}
-	}
-}
-
-/*
- * keep_allowed leaves out ways that rules, which may have changed meanwhile, deny
- * what they are to get.
- */
-static void
-keep_allowed(WaveApplier *applier)
-{
-	JointPlan  *joint = applier->joint;
-	Sourcing   *sourcing = &joint->sourcing;
-	Array	   *skus = oms_array(TEXTOID, sourcing->count);
-
-	for (int i = 0; i < sourcing->count; i++)
-		oms_array_add_text(skus, sourcing->demands[i].sku);
-	sourcing->book = oms_rule_book(joint->store);
-	sourcing->rules = oms_has_channel_rules(joint->store) ? oms_channel_rules(joint->store, skus) : NULL;
-	joint->planner.costs = oms_read_costs(joint->store, sourcing, &joint->world);
-	for (int i = 0; i < applier->count; i++)
-	{
-		WayChange  *change = &applier->changes[i];
-
-		if (joint->planner.costs && !change->is_out)
-			oms_aim_costs(joint->planner.costs, &joint->world, &change->way->demands[0]);
-		for (int k = 0; k < change->nmoves && !change->is_out; k++)
-			change->is_out = !change->moves[k].stays && change->moves[k].after > 0 &&
-				!oms_may_serve(&joint->planner, change->moves[k].place, &change->way->demands[change->moves[k].demand]);
 	}
 }
 
@@ -160,10 +162,12 @@ add_up(WaveApplier *applier, const WayChange *change, int sign)
 	for (int k = 0; k < change->nmoves; k++)
 	{
 		const WaveMove *move = &change->moves[k];
-		WaveCell   *cell = &applier->cells[move->cell];
 
-		cell->net += sign * (move->after - move->before);
-		cell->takers += move->after > move->before ? sign : 0;
+		if (move->cell >= 0)
+		{
+			applier->cells[move->cell].net += sign * (move->after - move->before);
+			applier->cells[move->cell].takers += move->after > move->before ? sign : 0;
+		}
 		if (!move->stays && joint->world.places[move->place].is_limited)
 			applier->loads[move->place] += sign * move->after;
 	}
@@ -201,16 +205,12 @@ lock_cells(WaveApplier *applier)
 		{
 			const WaveMove *move = &change->moves[k];
 			const Demand *demand = &change->way->demands[move->demand];
-			const char *location = joint->world.places[move->place].code;
-			WaveCell   *cell = &applier->cells[move->cell];
 
-			if (joint->sourcing.rules && move->after > move->before)
-				cell->leaves = Max(cell->leaves, oms_channel_leaves(joint->sourcing.rules, demand->channel, demand->sku, location));
-			if (cell->is_touched)
+			if (move->cell < 0 || applier->cells[move->cell].is_touched)
 				continue;
-			cell->is_touched = true;
+			applier->cells[move->cell].is_touched = true;
 			oms_array_add_text(skus, demand->sku);
-			oms_array_add_text(locations, location);
+			oms_array_add_text(locations, joint->world.places[move->place].code);
 		}
 	}
 	count = oms_run(joint->store, &lock_stock, (Datum[]) {oms_array_datum(skus), oms_array_datum(locations)});
@@ -225,8 +225,36 @@ lock_cells(WaveApplier *applier)
 }
 
 /*
+ * touched_places returns the places that the ways touch; which: of the world's they are.
+ */
+static World
+touched_places(const WaveApplier *applier, int *which)
+{
+	const World *world = &applier->joint->world;
+	bool	   *is_touched = palloc0(world->nplaces + 1);
+	World		touched = {.places = palloc((world->nplaces + 1) * sizeof(Place))};
+
+	for (int i = 0; i < applier->count; i++)
+	{
+		const WayChange *change = &applier->changes[i];
+
+		for (int k = 0; k < change->nmoves && !change->is_out; k++)
+			is_touched[change->moves[k].place] = true;
+	}
+	for (int place = 0; place < world->nplaces; place++)
+	{
+		if (!is_touched[place])
+			continue;
+		which[touched.nplaces] = place;
+		touched.places[touched.nplaces++] = world->places[place];
+	}
+	return touched;
+}
+
+/*
  * lock_days locks the rows of the days that units go off and onto, the old ones
- * first, all in their order; then it reads how much room is left of today.
+ * first, all in their order; then it reads how much room is left of today.  Which
+ * locations are limited may have changed.
  */
 static void
 lock_days(WaveApplier *applier)
@@ -234,13 +262,17 @@ lock_days(WaveApplier *applier)
 	JointPlan  *joint = applier->joint;
 	Array	   *locations = oms_array(TEXTOID, 16);
 	Array	   *days = oms_array(DATEOID, 16);
+	int		   *which = palloc((joint->world.nplaces + 1) * sizeof(int));
+	World		touched = touched_places(applier, which);
 
-	for (int place = 0; place < joint->world.nplaces; place++)
+	joint->sourcing.book = oms_rule_book(joint->store);
+	oms_read_loads(joint->store, &joint->sourcing, &touched, LOADS_READ);
+	for (int place = 0; place < touched.nplaces; place++)
 	{
-		if (!joint->world.places[place].is_limited)
+		if (!touched.places[place].is_limited)
 			continue;
-		oms_array_add_text(locations, joint->world.places[place].code);
-		oms_array_add(days, DateADTGetDatum(joint->world.places[place].day));
+		oms_array_add_text(locations, touched.places[place].code);
+		oms_array_add(days, DateADTGetDatum(touched.places[place].day));
 	}
 	for (int i = 0; i < applier->count; i++)
 	{
@@ -254,10 +286,13 @@ lock_days(WaveApplier *applier)
 			oms_array_add(days, DateADTGetDatum(way->holdings[k].day));
 		}
 	}
-	if (locations->count == 0)
-		return;
-	(void) oms_run(joint->store, &lock_loads, (Datum[]) {oms_array_datum(locations), oms_array_datum(days)});
-	oms_read_loads(joint->store, &joint->sourcing, &joint->world, LOADS_LOCK);
+	if (locations->count > 0)
+	{
+		(void) oms_run(joint->store, &lock_loads, (Datum[]) {oms_array_datum(locations), oms_array_datum(days)});
+		oms_read_loads(joint->store, &joint->sourcing, &touched, LOADS_LOCK);
+	}
+	for (int place = 0; place < touched.nplaces; place++)
+		joint->world.places[which[place]] = touched.places[place];
 }
 
 /*
@@ -266,11 +301,11 @@ lock_days(WaveApplier *applier)
 static bool
 fits(const WaveApplier *applier, const WaveMove *move)
 {
-	const WaveCell *cell = &applier->cells[move->cell];
+	const WaveCell *cell = move->cell < 0 ? NULL : &applier->cells[move->cell];
 	const Place *place = &applier->joint->world.places[move->place];
 	int64		load = applier->loads[move->place];
 
-	if (!cell->is_there || (cell->takers > 0 && cell->available - cell->net < cell->leaves))
+	if (cell && (!cell->is_there || (cell->takers > 0 && cell->available - cell->net < cell->leaves)))
 		return false;
 	return !place->is_limited || load <= 0 || load <= place->room;
 }
@@ -285,11 +320,10 @@ is_possible(const WaveApplier *applier, const WayChange *change)
 	{
 		const WaveMove *move = &change->moves[k];
 
-		if ((!move->stays && move->after > 0) || move->after > move->before || !applier->cells[move->cell].is_there)
-		{
-			if (!fits(applier, move))
-				return false;
-		}
+		bool		takes = (!move->stays && move->after > 0) || move->after > move->before;
+
+		if ((takes || (move->cell >= 0 && !applier->cells[move->cell].is_there)) && !fits(applier, move))
+			return false;
 	}
 	return true;
 }
@@ -351,7 +385,8 @@ choose(WaveApplier *applier)
 			CHECK_FOR_INTERRUPTS();
 			if (list[i]->is_out || is_possible(applier, list[i]))
 				continue;
-			list[i]->is_out = goes_on = true;
+			goes_on = true;
+			leave_out(list[i], SKIP_GONE);
 			add_up(applier, list[i], -1);
 		}
 	}
@@ -385,9 +420,10 @@ oms_lock_joint_plan(WaveApplier *applier, OwnerScope *scope)
 	keep_locked(applier, oms_run(store, &lock_fulfillments, (Datum[]) {oms_array_datum(ids_of(applier, false))}), false);
 	oms_become_owner(store, scope);
 	keep_locked(applier, oms_run(store, &lock_orders, (Datum[]) {oms_array_datum(ids_of(applier, true))}), true);
+	oms_keep_workflows(store, ENTITY_FULFILLMENT);
 	keep_unchanged(applier);
-	keep_allowed(applier);
 	lock_cells(applier);
 	lock_days(applier);
+	oms_wave_check_rules(applier);
 	choose(applier);
 }

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "common/int.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -32,32 +33,6 @@ typedef struct Poser
 	int			capacity;
 	int64		all_pairs;		/* of ways that are posed */
 } Poser;
-
-/*
- * holds_at tells whether a demand has units at a place now.
- */
-static bool
-holds_at(const WaveWay *way, int demand, int place)
-{
-	int			low = 0;
-	int			high = way->nholdings;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-
-		if (way->holdings[middle].demand < demand)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (int k = low; k < way->nholdings && way->holdings[k].demand == demand; k++)
-	{
-		if (way->holdings[k].place == place)
-			return true;
-	}
-	return false;
-}
 
 /*
  * oms_wave_pair returns the pair of a line and a location of an order, -1 where there
@@ -87,41 +62,79 @@ oms_wave_pair(const WaveOrder *order, int line, int location)
 }
 
 /*
- * keeps_promise tells whether what a demand gets from a place is there by when it
- * was promised, as it is from where it comes now.
+ * oms_wave_keeps_promise tells whether what a demand gets from a place is there by
+ * when it was promised, as it is from where it comes now.
  */
-static bool
-keeps_promise(const Poser *poser, const WaveWay *way, int line, int place)
+bool
+oms_wave_keeps_promise(const JointPlan *joint, const WaveWay *way, int demand, int place)
 {
 	TimestampTz at;
 
-	return TIMESTAMP_IS_NOEND(way->promised_at[line]) || holds_at(way, line, place) ||
-		(oms_promise(poser->joint->planner.costs, place, &way->demands[line], &at) && at <= way->promised_at[line]);
+	return TIMESTAMP_IS_NOEND(way->promised_at[demand]) || oms_wave_held_at(way, demand, place) > 0 ||
+		(oms_promise(joint->planner.costs, place, &way->demands[demand], &at) && at <= way->promised_at[demand]);
 }
 
 /*
- * add_pairs adds the places that a demand may come from: those that have some, or
+ * may_come_from tells whether a demand may come from a place: one that has some, or
  * would if an order of the wave gave it back.
  */
-static void
-add_pairs(Poser *poser, const WaveWay *way, int line)
+static bool
+may_come_from(const JointPlan *joint, const WaveWay *way, int number, int place)
 {
-	const Planner *planner = &poser->joint->planner;
-	const World *world = planner->world;
-	const Demand *demand = &way->demands[line];
+	const Planner *planner = &joint->planner;
+	const Demand *demand = &way->demands[number];
+	const ChannelRules *rules = planner->sourcing->rules;
+	const Supply *supply;
 
-	for (int s = oms_first_supply(world, demand->sku);
-		 s < world->nsupplies && strcmp(world->supplies[s].sku, demand->sku) == 0; s++)
+	supply = demand->tracked ? oms_find_supply(planner->world, demand->sku, place) : NULL;
+	if (demand->tracked && (!supply || supply->held + Max(0, supply->left) <= 0))
+		return false;
+	if (!oms_may_serve(planner, place, demand) || !oms_wave_keeps_promise(joint, way, number, place))
+		return false;
+	/* what others give back is not for a channel that must leave more */
+	return !supply || !rules || oms_wave_held_at(way, number, place) > 0 ||
+		supply->left >= oms_channel_leaves(rules, demand->channel, demand->sku, planner->world->places[place].code);
+}
+
+/*
+ * line_money returns what one of a line costs from a place; what is too much to
+ * compute with is as much as can be.
+ */
+static int64
+line_money(const JointPlan *joint, const WaveWay *way, const WaveLine *line, int place)
+{
+	int64		sum = 0;
+
+	for (int m = 0; m < line->nmembers; m++)
 	{
-		const Supply *supply = &world->supplies[s];
-		const char *location = world->places[supply->place].code;
-		Pair	   *pair;
+		int64		units = oms_wave_units_in(way, line->members[m]);
+		int64		money = oms_demand_cost(joint->planner.costs, place, &way->demands[line->members[m]]);
 
-		/* what others give back is not for a channel that must leave more */
-		if (supply->held + Max(0, supply->left) <= 0 || !oms_may_serve(planner, supply->place, demand) ||
-			!keeps_promise(poser, way, line, supply->place) ||
-			(planner->sourcing->rules && !holds_at(way, line, supply->place) &&
-			 supply->left < oms_channel_leaves(planner->sourcing->rules, demand->channel, demand->sku, location)))
+		if (pg_mul_s64_overflow(money, units, &money) || pg_add_s64_overflow(sum, money, &sum))
+			return PG_INT64_MAX;
+	}
+	return sum;
+}
+
+/*
+ * add_pairs adds the places that a line may come from.
+ */
+static void
+add_pairs(Poser *poser, const WaveWay *way, int number)
+{
+	JointPlan  *joint = poser->joint;
+	const World *world = &joint->world;
+	const WaveLine *line = &way->lines[number];
+	const char *sku = way->demands[line->first].sku;
+
+	for (int s = oms_first_supply(world, sku); s < world->nsupplies && strcmp(world->supplies[s].sku, sku) == 0; s++)
+	{
+		int			place = world->supplies[s].place;
+		bool		may = true;
+
+		for (int m = 0; m < line->nmembers + line->nfollowers && may; m++)
+			may = may_come_from(joint, way, line->members[m], place);
+		if (!may)
 			continue;
 		if (poser->npairs == poser->capacity)
 		{
@@ -129,11 +142,8 @@ add_pairs(Poser *poser, const WaveWay *way, int line)
 			poser->pairs = poser->pairs ? repalloc_huge(poser->pairs, poser->capacity * sizeof(Pair))
 				: palloc(poser->capacity * sizeof(Pair));
 		}
-		pair = &poser->pairs[poser->npairs++];
-		pair->line = line;
-		pair->place = supply->place;
-		pair->money = oms_demand_cost(planner->costs, supply->place, demand);
-		poser->local[supply->place] = 0;
+		poser->pairs[poser->npairs++] = (Pair) {number, place, line_money(joint, way, line, place)};
+		poser->local[place] = 0;
 	}
 }
 
@@ -176,55 +186,75 @@ compare_flows(const void *a, const void *b)
 }
 
 /*
- * set_flows says from where the way's units come now.  Returns false where one could
- * not be given again: its location is closed, or is denied meanwhile.
+ * set_flows says from where the way's lines come now, and how much of them.  Returns
+ * false where one could not be given again: its location is denied meanwhile.
  */
 static bool
 set_flows(const Poser *poser, const WaveWay *way, WaveOrder *order)
 {
-	SplitFlow  *flows = palloc((way->nholdings + 1) * sizeof(SplitFlow));
-	int			kept = 0;
+	SplitFlow  *flows = palloc((way->nheld + 1) * sizeof(SplitFlow));
+	int64	   *quantity = palloc0((way->nlines + 1) * sizeof(int64));
+	int			count = 0;
 
-	for (int k = 0; k < way->nholdings; k++)
+	for (int k = 0; k < way->nheld; k++)
 	{
-		const WaveHolding *holding = &way->holdings[k];
+		const WaveUnits *held = &way->held[k];
+		int			line = way->line_of[held->demand];
+		SplitFlow  *flow = &flows[count];
 
-		if (holding->place < 0 || oms_wave_pair(order, holding->demand, poser->local[holding->place]) < 0)
+		if (held->demand != way->lines[line].first)
+			continue;
+		*flow = (SplitFlow) {line, poser->local[held->place], held->quantity / oms_wave_units_in(way, held->demand)};
+		if (flow->location < 0 || oms_wave_pair(order, line, flow->location) < 0)
 			return false;
-		flows[k] = (SplitFlow) {holding->demand, poser->local[holding->place], holding->quantity};
+		quantity[line] += flow->quantity;
+		count++;
 	}
-	qsort(flows, way->nholdings, sizeof(SplitFlow), compare_flows);
-	for (int k = 0; k < way->nholdings; k++)
-	{
-		if (kept > 0 && compare_flows(&flows[kept - 1], &flows[k]) == 0)
-			flows[kept - 1].quantity += flows[k].quantity;
-		else
-			flows[kept++] = flows[k];
-	}
+	qsort(flows, count, sizeof(SplitFlow), compare_flows);
 	order->flows = flows;
-	order->nflows = kept;
+	order->nflows = count;
+	order->split.nlines = way->nlines;
+	order->split.quantity = quantity;
 	return true;
 }
 
 /*
- * set_lines says what the way's lines want, and of which SKU.
+ * add_parts adds what one of a line draws, each SKU once.
  */
 static void
-set_lines(const Poser *poser, const WaveWay *way, WaveOrder *order)
+add_parts(const JointPlan *joint, const WaveWay *way, const WaveLine *line, WavePart *parts, int *count)
 {
-	int64	   *quantity = palloc((way->ndemands + 1) * sizeof(int64));
-	int		   *first_part = palloc((way->ndemands + 1) * sizeof(int));
-	WavePart   *parts = palloc((way->ndemands + 1) * sizeof(WavePart));
+	int			first = *count;
 
-	for (int i = 0; i < way->ndemands; i++)
+	for (int m = 0; m < line->nmembers; m++)
 	{
-		quantity[i] = way->demands[i].quantity;
-		first_part[i] = i;
-		parts[i] = (WavePart) {poser->joint->sku_of[oms_first_supply(&poser->joint->world, way->demands[i].sku)], 1};
+		int			sku = joint->sku_of[oms_first_supply(&joint->world, way->demands[line->members[m]].sku)];
+		int			at = first;
+
+		while (at < *count && parts[at].sku != sku)
+			at++;
+		if (at == *count)
+			parts[(*count)++] = (WavePart) {sku, 0};
+		parts[at].units += oms_wave_units_in(way, line->members[m]);
 	}
-	first_part[way->ndemands] = way->ndemands;
-	order->split.nlines = way->ndemands;
-	order->split.quantity = quantity;
+}
+
+/*
+ * set_parts says which SKUs the way's lines draw.
+ */
+static void
+set_parts(const Poser *poser, const WaveWay *way, WaveOrder *order)
+{
+	int		   *first_part = palloc((way->nlines + 1) * sizeof(int));
+	WavePart   *parts = palloc((way->ndemands + 1) * sizeof(WavePart));
+	int			count = 0;
+
+	for (int l = 0; l < way->nlines; l++)
+	{
+		first_part[l] = count;
+		add_parts(poser->joint, way, &way->lines[l], parts, &count);
+	}
+	first_part[way->nlines] = count;
 	order->first_part = first_part;
 	order->parts = parts;
 }
@@ -252,47 +282,63 @@ set_pairs(Poser *poser, WaveWay *way, WaveOrder *order)
 }
 
 /*
- * pose_way makes an order of the wave of a way.  Returns false where it is left as
- * it is.
+ * limit_order says how long an order may be searched for a plan, and how many
+ * shipments it may have; as many as now at least.
  */
-static bool
+static void
+limit_order(const SourcingPolicy *policy, WaveOrder *order)
+{
+	int			shipments = 0;
+
+	order->split.forced = -1;
+	order->split.node_limit = policy->node_limit;
+	for (int k = 0; k < order->nflows; k++)
+		shipments += k == 0 || order->flows[k].location != order->flows[k - 1].location;
+	if (policy->max_shipments > 0)
+		order->split.max_shipments = Max(policy->max_shipments, shipments);
+}
+
+/*
+ * pose_way makes an order of the wave of a way, or says why it is left as it is.
+ */
+static WaveSkip
 pose_way(Poser *poser, WaveWay *way, WaveOrder *order)
 {
 	JointPlan  *joint = poser->joint;
 	Costs	   *costs = joint->planner.costs;
-	int			shipments = 0;
+	WaveSkip	why;
 
 	CHECK_FOR_INTERRUPTS();
 	oms_aim_costs(costs, &joint->world, &way->demands[0]);
-	if (costs->policy->by_shipments || way->ndemands > SPLIT_MAX_LINES)
-		return false;
+	if (costs->policy->by_shipments)
+		return SKIP_OBJECTIVE;
+	if (way->ndemands > SPLIT_MAX_LINES)
+		return SKIP_LARGE;
+	why = oms_wave_sort_lines(way);
+	if (why != SKIP_NONE)
+		return why;
 	for (int place = 0; place < joint->world.nplaces; place++)
 		poser->local[place] = -1;
 	poser->npairs = 0;
-	for (int i = 0; i < way->ndemands; i++)
-		add_pairs(poser, way, i);
+	for (int l = 0; l < way->nlines; l++)
+		add_pairs(poser, way, l);
 	memset(order, 0, sizeof(WaveOrder));
 	order->split.nlocations = number_places(poser, way);
 	if (order->split.nlocations > SPLIT_MAX_LOCATIONS || poser->npairs > SPLIT_MAX_ARCS)
-		return false;
+		return SKIP_LARGE;
 	set_pairs(poser, way, order);
 	if (!set_flows(poser, way, order))
-		return false;
+		return SKIP_LOCATION;
 	poser->all_pairs += poser->npairs;
 	if (poser->all_pairs > WAVE_MAX_ITEMS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the orders could be served in more than %d ways, each a line and a location", WAVE_MAX_ITEMS),
 				 errhint("Name fewer orders in order_ids.")));
-	set_lines(poser, way, order);
-	order->split.forced = -1;
-	order->split.node_limit = costs->policy->node_limit;
-	for (int k = 0; k < order->nflows; k++)
-		shipments += k == 0 || order->flows[k].location != order->flows[k - 1].location;
-	if (costs->policy->max_shipments > 0)
-		order->split.max_shipments = Max(costs->policy->max_shipments, shipments);
+	set_parts(poser, way, order);
+	limit_order(costs->policy, order);
 	joint->most_shipments += order->split.nlocations;
-	return true;
+	return SKIP_NONE;
 }
 
 /*
@@ -312,8 +358,13 @@ oms_pose_joint_plan(JointPlan *joint)
 	{
 		WaveWay    *way = &joint->ways[i];
 
-		if (!pose_way(&poser, way, &orders[kept]))
+		WaveSkip	why = pose_way(&poser, way, &orders[kept]);
+
+		if (why != SKIP_NONE)
+		{
+			oms_wave_skip(joint, &way->demands[0].order_id, why);
 			continue;
+		}
 		joint->norders += kept == 0 || oms_uuid_cmp(&joint->ways[kept - 1].demands[0].order_id, &way->demands[0].order_id) != 0;
 		joint->ways[kept++] = *way;
 	}

@@ -89,12 +89,14 @@ oms_wave_share(JointPlan *joint)
 	{
 		const WaveWay *way = &joint->ways[i];
 
-		for (int k = 0; k < way->nholdings; k++)
+		for (int k = 0; k < way->nheld; k++)
 		{
-			const WaveHolding *holding = &way->holdings[k];
+			const WaveUnits *held = &way->held[k];
+			const Demand *demand = &way->demands[held->demand];
 
-			stock[oms_find_supply(world, way->demands[holding->demand].sku, holding->place) - world->supplies].units += holding->quantity;
-			capacity[holding->place] += holding->quantity;
+			if (demand->tracked)
+				stock[oms_find_supply(world, demand->sku, held->place) - world->supplies].units += held->quantity;
+			capacity[held->place] += held->quantity;
 		}
 	}
 	for (int place = 0; place < world->nplaces; place++)

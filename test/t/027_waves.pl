@@ -60,6 +60,15 @@ is(digest(), $before, 'all is as it was');
 $admin->await("SELECT $idle");
 is_deeply($admin->run("SELECT query FROM pg_stat_activity WHERE pid = $planner->{pid}")->{rows}, [["SELECT * FROM oms.plan_wave('w', budget => '1 hour')"]], 'the statement has its text again');
 
+# nor does anything stay of a session that ends in the middle
+my $victim = Session->new($node);
+$victim->send("SELECT * FROM oms.plan_wave('w', budget => '1 hour')");
+$admin->await("SELECT pid = $victim->{pid} FROM oms.wave_progress('w')");
+$admin->run("SELECT pg_terminate_backend($victim->{pid})");
+$admin->await("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $victim->{pid})");
+is_deeply($admin->run("SELECT * FROM oms.wave_progress('w')")->{rows}, [], 'a session that is ended is seen no more');
+is(digest(), $before, 'and leaves all as it was');
+
 my $row = $planner->run("SELECT * FROM oms.plan_wave('w', budget => '2 s')")->{rows}[0];
 cmp_ok($row->[1], '<', $row->[0], 'orders cost less afterwards');
 cmp_ok($row->[2], '<=', $row->[1], 'not less than the bound');
