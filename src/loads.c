@@ -161,7 +161,8 @@ make_missing(Store *store, Place **places, int count, bool waits)
 }
 
 /*
- * read_rooms reads what is left of the places' days.
+ * read_rooms reads what is left of the places' days: less than nothing, where the
+ * capacity was lowered since.
  */
 static void
 read_rooms(Store *store, const StoreQuery *query, Place **places, int count)
@@ -183,8 +184,27 @@ read_rooms(Store *store, const StoreQuery *query, Place **places, int count)
 		Place	   *place = places[oms_column_int64(i, 1) - 1];
 
 		place->has_row = true;
-		place->room = Max(0, place->most - oms_column_int64(i, 2));
+		place->room = place->most - oms_column_int64(i, 2);
 	}
+}
+
+/*
+ * room_of returns how much room a place has once units are given back there, of which
+ * read_rooms has read what is left.  An order whose own units these are may have as much
+ * again, though its day has too much: it goes another way and stays there.
+ */
+static int64
+room_of(const Sourcing *sourcing, const Place *place)
+{
+	const Loads *list = sourcing->loads_back;
+	int64		back = 0;
+
+	for (int i = 0; list && i < list->count; i++)
+	{
+		if (list->loads[i].day == place->day && strcmp(list->loads[i].location, place->code) == 0)
+			back -= list->loads[i].units;
+	}
+	return Max(sourcing->held ? back : 0, place->room + back);
 }
 
 /*
@@ -214,15 +234,11 @@ oms_read_loads(Store *store, const Sourcing *sourcing, World *world, LoadsLock l
 	}
 	for (int i = 0; i < count; i++)
 	{
-		const Loads *back = sourcing->loads_back;
-
+		/* days that another session has locked are full */
 		if (lock == LOADS_LOCK_AT_HAND && !places[i]->has_row)
 			places[i]->room = 0;
-		for (int k = 0; back && k < back->count && places[i]->has_row; k++)
-		{
-			if (back->loads[k].day == places[i]->day && strcmp(back->loads[k].location, places[i]->code) == 0)
-				places[i]->room = Min(places[i]->most, places[i]->room - back->loads[k].units);
-		}
+		else
+			places[i]->room = room_of(sourcing, places[i]);
 	}
 }
 

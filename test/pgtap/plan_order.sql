@@ -113,3 +113,21 @@ SELECT throws_ok(format('UPDATE shop.fulfillments SET load_day = NULL WHERE orde
 SELECT is((SELECT string_agg(rule, '; ') FROM oms.verify_store('shop') WHERE violations > 0), NULL, 'all adds up');
 SELECT * FROM finish();
 ROLLBACK;
+-- ---- a capacity that is lowered
+
+INSERT INTO shop.locations (code, name, priority, daily_capacity) VALUES ('x', 'X', 1, 8), ('y', 'Y', 2, NULL);
+INSERT INTO shop.skus (code, name) VALUES ('day', 'Day');
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('day', 'x', 'receipt', 20), ('day', 'y', 'receipt', 3);
+CREATE FUNCTION pg_temp.place(units int) RETURNS uuid LANGUAGE sql AS $$
+	SELECT order_id FROM oms.place_order('shop', jsonb_build_object('channel', 'web', 'currency', 'EUR', 'ship_to', '{"name": "M"}'::jsonb, 'lines', jsonb_build_array(jsonb_build_object('sku', 'day', 'quantity', units, 'unit_price', 1)))) $$;
+SELECT pg_temp.place(4) AS stays, pg_temp.place(4) AS leaves, pg_temp.place(3) AS waits \gset
+SELECT is(pg_temp.carried(:'waits') || ': ' || (SELECT units FROM shop.location_loads WHERE location = 'x'), 'y day 3: 8', 'x is full');
+UPDATE shop.locations SET daily_capacity = 2 WHERE code = 'x';
+SELECT is(oms.change_delivery('shop', :'stays', ship_to => '{"name": "N"}'), 4::bigint, 'another address');
+SELECT is(pg_temp.carried(:'stays'), 'x day 4', 'does not drive units from where they are');
+UPDATE shop.fulfillments SET status = 'rejected' WHERE order_id IN (:'leaves', :'waits') AND stock_state = 'reserved';
+SELECT is(pg_temp.carried(:'waits'), NULL, 'but what another order gives up is not room in a day that has too much');
+SELECT is((SELECT units FROM shop.location_loads WHERE location = 'x'), 4::bigint, 'it has what is left');
+UPDATE shop.locations SET daily_capacity = 6 WHERE code = 'x';
+SELECT oms.tick('shop');
+SELECT is(pg_temp.carried(:'waits'), 'x day 2', 'with more room as much is given as there is');
