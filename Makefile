@@ -84,6 +84,7 @@ OBJS = $(patsubst %,src/%.o, \
 	order_actions \
 	fulfillment_actions \
 	sourcing \
+	refusals \
 	queue \
 	codes \
 	bundle \

@@ -49,7 +49,7 @@ static const StoreQuery find_unstocked_skus = {
 	" OR l.method" EQ "ANY (ARRAY (SELECT v.code FROM @.methods v WHERE v.by_partner))"
 	" OR l.location" EQ "ANY (ARRAY (SELECT u.code FROM @.locations u WHERE u.active AND NOT u.tracked)))"
 	" AND NOT EXISTS (SELECT FROM @.fulfillments f"
-	" WHERE f.order_id" EQ "l.order_id AND f.rerouted AND f.location" EQ "p.code)) ORDER BY s.code LIMIT $2",
+	" WHERE f.order_id" EQ "l.order_id AND f.rerouted AND NOT f.gave_way AND NOT f.ask_again AND f.location" EQ "p.code)) ORDER BY s.code LIMIT $2",
 	2, {TEXTOID, INT8OID}
 };
 

@@ -32,19 +32,6 @@
 #define TRIES 5					/* without locking stock first */
 #define MOST_QUEUES 32			/* stock rows that one stands in line for */
 
-static const StoreQuery read_excluded = {
-	"SELECT DISTINCT f.order_id, f.location FROM @.fulfillments f WHERE f.order_id" EQ "ANY ($1) AND f.rerouted AND NOT f.gave_way"
-	" ORDER BY f.order_id, f.location",
-	1, {UUIDARRAYOID}
-};
-
-/* A location that has refused an order. */
-typedef struct Refusal
-{
-	pg_uuid_t	order_id;		/* first: searched by it */
-	const char *location;
-} Refusal;
-
 static StockChanges *changes_of_plan(const Sourcing *sourcing, bool *takes);
 static void stand_in_line(const Store *store, const StockChanges *changes);
 static bool take_in_subtransaction(Store *store, const Sourcing *sourcing, const StockChanges *changes);
@@ -107,43 +94,6 @@ bool
 oms_same_request(const Demand *a, const Demand *b)
 {
 	return a->has_requested_at == b->has_requested_at && a->requested_at == b->requested_at;
-}
-
-/*
- * oms_source_exclude tells each demand which locations have refused its order:
- * units never go back to one of those.
- */
-void
-oms_source_exclude(Store *store, Sourcing *sourcing)
-{
-	Array	   *orders = oms_array(UUIDOID, sourcing->count);
-	uint64		count;
-	Refusal    *refusals;
-	const char **locations;
-
-	for (int i = 0; i < sourcing->count; i++)
-		oms_array_add_uuid(orders, &sourcing->demands[i].order_id);
-	count = oms_run(store, &read_excluded, (Datum[]) {oms_array_datum(orders)});
-	refusals = palloc(Max(1, count) * sizeof(Refusal));
-	locations = palloc(Max(1, count) * sizeof(char *));
-	for (uint64 i = 0; i < count; i++)
-	{
-		refusals[i].order_id = oms_column_uuid(i, 1);
-		refusals[i].location = locations[i] = oms_column_text(i, 2);
-	}
-	for (int i = 0; i < sourcing->count; i++)
-	{
-		Demand	   *demand = &sourcing->demands[i];
-		Refusal    *refusal = bsearch(&demand->order_id, refusals, count, sizeof(Refusal), oms_uuid_cmp);
-
-		if (!refusal)
-			continue;
-		while (refusal > refusals && oms_uuid_cmp(refusal - 1, &demand->order_id) == 0)
-			refusal--;
-		demand->excluded = &locations[refusal - refusals];
-		for (; refusal < refusals + count && oms_uuid_cmp(refusal, &demand->order_id) == 0; refusal++)
-			demand->nexcluded++;
-	}
 }
 
 /*

@@ -139,7 +139,6 @@ extern void oms_source_in_thought(Store *store, Sourcing *sourcing);
 extern void oms_source_events(const Sourcing *sourcing, bool shorted, Events *events);
 extern char *oms_waiting_detail(int line_no, int64 quantity, const pg_uuid_t *policy_id);
 extern int64 oms_lacking(const Demand *demand);
-extern void oms_source_exclude(Store *store, Sourcing *sourcing);
 extern void oms_read_demand(Demand *demand, uint64 row);
 extern void oms_read_kit(Demand *demand, uint64 row, int column);
 extern void oms_read_requested(Demand *demand, uint64 row, int column);
@@ -147,6 +146,9 @@ extern bool oms_same_request(const Demand *a, const Demand *b);
 
 /* making.c */
 extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);
+/* refusals.c */
+extern void oms_source_exclude(Store *store, Sourcing *sourcing);
+
 extern void oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sourcing, Events *events);
 
 /* plan_order.c */
