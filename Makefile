@@ -107,6 +107,7 @@ OBJS = $(patsubst %,src/%.o, \
 	explain_outcome \
 	quote \
 	quote_demands \
+	quote_options \
 	warranty \
 	supply \
 	backorder \

@@ -62,11 +62,12 @@ CREATE FUNCTION oms.plan_order(
 	OUT pickup_location text,
 	OUT quantity bigint,
 	OUT unit_cost numeric,
-	OUT disposition text)
+	OUT disposition text,
+	OUT promised_at timestamptz)
 RETURNS SETOF record
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_plan_order';
-COMMENT ON FUNCTION oms.plan_order(text, uuid) IS 'From where an order''s units would come now: of a draft, as a move that does reserve would have it; of a placed order, those of its units that wait. disposition: allocate, quantity units from location, where each costs unit_cost in the store''s money besides the shipment; backorder, sold under a policy; short, without stock, for which reserve would refuse the order unless its if_short is hold. Components of a bundle in a draft are told under its line. Reads as the caller, takes and locks nothing. Errors: OM012 no such order, or a fault in it that reserve would refuse; OM009 a line without a method; 22003 costs beyond what can be computed with; OM010 no such store';
+COMMENT ON FUNCTION oms.plan_order(text, uuid) IS 'From where an order''s units would come now: of a draft, as a move that does reserve would have it; of a placed order, those of its units that wait. disposition: allocate, quantity units from location, where each costs unit_cost in the store''s money besides the shipment; backorder, sold under a policy; short, without stock, for which reserve would refuse the order unless its if_short is hold. promised_at: when the customer may expect what is allocated, as fulfillments.promised_at would say; NULL: unknown. Components of a bundle in a draft are told under its line. Reads as the caller, takes and locks nothing. Errors: OM012 no such order, or a fault in it that reserve would refuse; OM009 a line without a method; 22003 costs beyond what can be computed with; OM010 no such store';
 
 CREATE FUNCTION oms.explain_plan(
 	store text,

@@ -46,7 +46,7 @@ static const StoreQuery may_read = {
 
 static const StoreQuery read_case = {
 	"SELECT k.code IS NOT NULL, l.code IS NOT NULL, c.code IS NOT NULL, m.code, k.tags, COALESCE(k.weight_grams, 0),"
-	" l.active, m.by_partner IS TRUE AND NOT " IS_PARTNER("l")
+	" l.active, m.by_partner IS TRUE AND NOT " IS_PARTNER("l") ", k.tracked"
 	" FROM (SELECT $1 AS sku, $2 AS location, $3 AS method, $4 AS channel) w LEFT JOIN @.skus k ON k.code" EQ "w.sku"
 	" LEFT JOIN @.locations l ON l.code" EQ "w.location LEFT JOIN @.channels c ON c.code" EQ "w.channel"
 	" LEFT JOIN @.methods m ON m.code" EQ "COALESCE(w.method, k.default_method, c.default_method)",
@@ -60,6 +60,7 @@ typedef struct Inquiry
 	const char **tags;
 	int			ntags;
 	int64		weight_grams;
+	bool		is_free;		/* not counted in stock: a unit costs nothing */
 	const char *location;
 	bool		is_active;
 	bool		wants_partner;	/* which the location is not */
@@ -142,6 +143,7 @@ read_inquiry(Store *store, FunctionCallInfo fcinfo, Inquiry *inquiry)
 	inquiry->weight_grams = oms_column_int64(0, 6);
 	inquiry->is_active = oms_column_bool(0, 7);
 	inquiry->wants_partner = oms_column_bool(0, 8);
+	inquiry->is_free = !oms_column_bool(0, 9);
 }
 
 /*
@@ -251,7 +253,7 @@ oms_explain_source(PG_FUNCTION_ARGS)
 	values[1] = verdict.why ? CStringGetTextDatum(verdict.why) : (Datum) 0;
 	values[2] = zone ? CStringGetTextDatum(zone) : (Datum) 0;
 	values[3] = money(terms.fixed);
-	values[4] = money(oms_unit_cost(&terms, location, inquiry.sku, inquiry.weight_grams, verdict.prefer));
+	values[4] = money(inquiry.is_free ? 0 : oms_unit_cost(&terms, location, inquiry.sku, inquiry.weight_grams, verdict.prefer));
 	values[5] = Int32GetDatum(terms.transit_days);
 	MemoryContextSwitchTo(caller);
 	row = heap_form_tuple(tupdesc, values, nulls);

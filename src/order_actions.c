@@ -141,13 +141,31 @@ oms_require_content(Store *store, Mover **rows, int count, const Array *ids)
 }
 
 /*
+ * require_method refuses a demand that could not be sent in any way.
+ */
+static void
+require_method(const Demand *demand)
+{
+	if (demand->method)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_NO_LOCATION),
+			 errmsg("line %d of order \"%s\" has no method", demand->line_no, demand->order_number),
+			 errdetail_internal("[{\"line\":%d,\"sku\":%s,\"location\":null,\"wanted\":" INT64_FORMAT ",\"available\":0}]",
+								demand->line_no, oms_json_text(demand->sku), demand->quantity),
+			 errhint("Give the line a method, its SKU a default_method or its channel a default_method.")));
+}
+
+/*
  * read_demand_rows reads what the orders want, bundles as their components, whose
- * lines it returns; NULL: there are no bundles.
+ * lines it returns; NULL: there are no bundles.  A warranty may have its method from
+ * its goods.
  */
 static Expansion *
 read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourcing *sourcing)
 {
 	uint64		found = oms_run(store, &read_demands, (Datum[]) {oms_array_datum(ids)});
+	Expansion  *expansion;
 
 	sourcing->demands = palloc_extended(Max(1, found) * sizeof(Demand), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	sourcing->count = (int) found;
@@ -165,13 +183,8 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		demand->is_bundle = strcmp(oms_column_text(i, 17), "bundle") == 0;
 		demand->is_warranty = strcmp(oms_column_text(i, 17), "warranty") == 0;
 		demand->may_be_backordered = true;
-		if (!demand->method && !demand->is_bundle)
-			ereport(ERROR,
-					(errcode(ERRCODE_OMS_NO_LOCATION),
-					 errmsg("line %d of order \"%s\" has no method", demand->line_no, demand->order_number),
-					 errdetail_internal("[{\"line\":%d,\"sku\":%s,\"location\":null,\"wanted\":" INT64_FORMAT ",\"available\":0}]",
-										demand->line_no, oms_json_text(demand->sku), demand->quantity),
-					 errhint("Give the line a method, its SKU a default_method or its channel a default_method.")));
+		if (!demand->is_bundle && !demand->is_warranty)
+			require_method(demand);
 		if (!oms_column_bool(i, 14))
 			oms_document_fault(psprintf("lines[%d]", demand->line_no - 1), "sku",
 							   psprintf("sku \"%s\" is not active", demand->sku));
@@ -181,7 +194,10 @@ read_demand_rows(Store *store, Mover **rows, int count, const Array *ids, Sourci
 		if (!oms_column_bool(i, 15))
 			oms_document_fault("channel", NULL, psprintf("channel \"%s\" is not active", oms_column_text(i, 16)));
 	}
-	return oms_expand_demands(store, sourcing);
+	expansion = oms_expand_demands(store, sourcing);
+	for (int i = 0; i < sourcing->count; i++)
+		require_method(&sourcing->demands[i]);
+	return expansion;
 }
 
 /*

@@ -1,6 +1,7 @@
 /*
  * plan_order.c
- *	  oms.plan_order: where an order's units would come from, and at what cost.
+ *	  oms.plan_order: where an order's units would come from, at what cost, and when
+ *	  they would be there.
  *
  * Of a draft it is what its move with the action reserve would take now, of a
  * placed order what would be given to its units that wait: the same code plans
@@ -15,6 +16,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 
 #include "actions.h"
 #include "document.h"
@@ -104,6 +106,7 @@ oms_plan_in_thought(Store *store, const pg_uuid_t *id, Sourcing *sourcing, bool 
 		oms_read_waiting_demands(store, id, sourcing);
 	else
 		oms_read_draft_demands(store, id, sourcing);
+	sourcing->is_first = !*is_placed;
 	oms_source_in_thought(store, sourcing);
 	return true;
 }
@@ -198,8 +201,8 @@ static void
 put_row(const PlannedRow *row, int64 quantity, ReturnSetInfo *result)
 {
 	const Demand *demand = row->demand;
-	Datum		values[9];
-	bool		nulls[9] = {false};
+	Datum		values[10];
+	bool		nulls[10] = {false};
 
 	values[0] = UUIDPGetDatum(&row->line_id);
 	values[1] = Int32GetDatum(row->line_no);
@@ -213,6 +216,8 @@ put_row(const PlannedRow *row, int64 quantity, ReturnSetInfo *result)
 	nulls[7] = row->piece == NULL;
 	values[7] = row->piece ? NumericGetDatum(int64_div_fast_to_numeric(row->piece->unit_cost, 4)) : (Datum) 0;
 	values[8] = CStringGetTextDatum(disposition_of(row));
+	nulls[9] = !row->piece || !row->piece->has_promise;
+	values[9] = nulls[9] ? (Datum) 0 : TimestampTzGetDatum(row->piece->promised_at);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 

@@ -18,12 +18,12 @@
 #include "rows.h"
 
 static const StoreQuery read_kinds = {
-	"SELECT w.place, s.kind FROM ROWS FROM (pg_catalog.unnest($1)) WITH ORDINALITY AS w(sku, place) JOIN @.skus s ON s.code" EQ "w.sku",
+	"SELECT w.place, s.kind, s.ship_together FROM ROWS FROM (pg_catalog.unnest($1)) WITH ORDINALITY AS w(sku, place) JOIN @.skus s ON s.code" EQ "w.sku",
 	1, {TEXTARRAYOID}
 };
 
 static const StoreQuery read_components = {
-	"SELECT w.place, c.sku, c.quantity, s.tracked, s.active, m.code, m.workflow, m.by_partner, b.ship_together"
+	"SELECT w.place, c.sku, c.quantity, s.tracked, s.active, m.code, m.workflow, m.by_partner"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) WITH ORDINALITY AS w(sku, method, place)"
 	" JOIN @.skus b ON b.code" EQ "w.sku AND b.kind" EQ "'bundle' JOIN @.bundle_components c ON c.bundle" EQ "b.code"
 	" JOIN @.skus s ON s.code" EQ "c.sku LEFT JOIN @.channels n ON n.code" EQ "$3"
@@ -31,6 +31,17 @@ static const StoreQuery read_components = {
 	" ORDER BY w.place, c.sku",
 	3, {TEXTARRAYOID, TEXTARRAYOID, TEXTOID}
 };
+
+static const StoreQuery read_hold = {
+	"SELECT h.sku, h.location, h.quantity FROM @.stock_holds h WHERE h.ref" EQ "$1 ORDER BY h.sku, h.location", 1, {TEXTOID}
+};
+
+/* A line's number, and where it stands in the document. */
+typedef struct Numbered
+{
+	int64		number;
+	int			position;
+} Numbered;
 
 /*
  * id_of makes an id of a number, which only this cart knows.
@@ -88,6 +99,7 @@ demand_of(const Cart *cart, int i)
 		.ship_group = line[LINE_SHIP_GROUP].text, .has_ship_to = address >= 0, .may_be_short = true, .may_be_backordered = true
 	};
 
+	demand.line_id = id_of(demand.line_no);
 	if (address >= 0)
 		demand.ship_to = id_of(address + 1);
 	demand.has_requested_at = request->is_set;
@@ -97,7 +109,7 @@ demand_of(const Cart *cart, int i)
 
 /*
  * learn_kinds says which of the demands, which are the document's lines, are bundles
- * and warranties.
+ * and warranties, and in which ship group a bundle goes.
  */
 static void
 learn_kinds(const Cart *cart, Demand *demands)
@@ -119,6 +131,8 @@ learn_kinds(const Cart *cart, Demand *demands)
 		Demand	   *demand = &demands[oms_column_int64(i, 1) - 1];
 
 		demand->is_bundle = strcmp(oms_column_text(i, 2), "bundle") == 0;
+		if (demand->is_bundle && !demand->ship_group && oms_column_bool(i, 3))
+			demand->ship_group = psprintf("bundle line %d", demand->line_no);
 		demand->is_warranty = strcmp(oms_column_text(i, 2), "warranty") == 0;
 	}
 }
@@ -202,53 +216,118 @@ component_of(const Demand *bundle, int i, uint64 row)
 	demand.method = oms_column_text(row, 6);
 	demand.workflow = oms_column_text(row, 7);
 	demand.by_partner = demand.method && oms_column_bool(row, 8);
-	if (!demand.ship_group && oms_column_bool(row, 9))
-		demand.ship_group = psprintf("bundle line %d", bundle->line_no);
 	return demand;
 }
 
 /*
- * expand puts components in the place of bundles.
+ * compare_numbered orders lines by number.
  */
-static void
-expand(Cart *cart, const Demand *lines)
+static int
+compare_numbered(const void *a, const void *b)
+{
+	const Numbered *left = a;
+	const Numbered *right = b;
+
+	return left->number < right->number ? -1 : left->number > right->number;
+}
+
+/*
+ * sort_lines returns the lines by number, as they are served.
+ */
+static Numbered *
+sort_lines(const Cart *cart)
+{
+	int			nlines = cart->doc->nlines;
+	Numbered   *sorted = palloc_extended((nlines + 1) * sizeof(Numbered), MCXT_ALLOC_HUGE);
+
+	for (int i = 0; i < nlines; i++)
+		sorted[i] = (Numbered) {cart->doc->lines[i][LINE_LINE].integer, i};
+	qsort(sorted, nlines, sizeof(Numbered), compare_numbered);
+	return sorted;
+}
+
+/*
+ * find_components finds what bundles hold, by their places among the sorted lines.
+ */
+static uint64
+find_components(const Cart *cart, const Demand *lines, const Numbered *sorted)
 {
 	int			nlines = cart->doc->nlines;
 	Array	   *skus = oms_array(TEXTOID, nlines);
 	Array	   *methods = oms_array(TEXTOID, nlines);
 	uint64		found;
-	uint64		row = 0;
-	int			last = 0;
 
 	for (int i = 0; i < nlines; i++)
 	{
-		oms_array_add_text(skus, lines[i].sku);
-		oms_array_add_text(methods, cart->doc->lines[i][LINE_METHOD].text);
-		last = Max(last, lines[i].line_no);
+		oms_array_add_text(skus, lines[sorted[i].position].sku);
+		oms_array_add_text(methods, cart->doc->lines[sorted[i].position][LINE_METHOD].text);
 	}
 	found = oms_run(cart->store, &read_components, (Datum[]) {
 		oms_array_datum(skus), oms_array_datum(methods), CStringGetTextDatum(cart->doc->fields[DOC_CHANNEL].text)
 	});
-	if (found > MOST_COMPONENTS || last > PG_INT32_MAX - MOST_COMPONENTS)
+	if (found > MOST_COMPONENTS)
 		oms_document_fault("lines", NULL, psprintf("the bundles come to " UINT64_FORMAT " lines, and %d are the most", found, MOST_COMPONENTS));
+	if (sorted[nlines - 1].number > PG_INT32_MAX - (int64) found)
+		oms_document_fault("lines", NULL,
+						   psprintf("the components of bundle lines are numbered after line " INT64_FORMAT ", which leaves no numbers for them",
+									sorted[nlines - 1].number));
+	return found;
+}
+
+/*
+ * take_lines takes the lines as demands, as they are served, with components in the
+ * place of bundles.
+ */
+static void
+take_lines(Cart *cart, const Demand *lines, bool has_bundles)
+{
+	int			nlines = cart->doc->nlines;
+	Numbered   *sorted = sort_lines(cart);
+	uint64		found = has_bundles ? find_components(cart, lines, sorted) : 0;
+	uint64		row = 0;
+	int			last = nlines > 0 ? (int) sorted[nlines - 1].number : 0;
+
 	cart->demands = palloc_extended((nlines + found + 1) * sizeof(Demand), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < nlines; i++)
 	{
+		int			position = sorted[i].position;
 		uint64		first = row;
 
-		if (!lines[i].is_bundle)
+		if (!lines[position].is_bundle)
 		{
-			cart->demands[cart->count++] = lines[i];
+			cart->demands[cart->count++] = lines[position];
 			continue;
 		}
 		for (; row < found && oms_column_int64(row, 1) == i + 1; row++)
 		{
-			cart->demands[cart->count] = component_of(&lines[i], i, row);
-			cart->demands[cart->count++].line_no = ++last;
+			Demand	   *component = &cart->demands[cart->count++];
+
+			*component = component_of(&lines[position], position, row);
+			component->line_no = ++last;
+			component->line_id = id_of(last);
 		}
 		if (row == first)
-			oms_document_fault(psprintf("lines[%d]", i), "sku", psprintf("bundle \"%s\" has no items in bundle_items", lines[i].sku));
+			oms_document_fault(psprintf("lines[%d]", position), "sku",
+							   psprintf("bundle \"%s\" has no items in bundle_items", lines[position].sku));
 	}
+}
+
+/*
+ * take_hold takes what is held for the cart, which it has again when it is placed.
+ */
+static void
+take_hold(Cart *cart)
+{
+	const FieldValue *ref = &cart->doc->fields[DOC_STOCK_HOLD];
+	uint64		count;
+
+	if (!ref->is_set)
+		return;
+	count = oms_run(cart->store, &read_hold, (Datum[]) {CStringGetTextDatum(ref->text)});
+	cart->held = oms_stock_changes(count);
+	for (uint64 i = 0; i < count; i++)
+		oms_stock_change(cart->held, oms_column_text(i, 1), oms_column_text(i, 2))->reserved = -oms_column_int64(i, 3);
+	oms_stock_merge(cart->held);
 }
 
 /*
@@ -278,12 +357,8 @@ oms_read_cart(Store *store, Jsonb *document, Cart *cart)
 			tie_warranty(cart, lines, i);
 		has_bundles |= lines[i].is_bundle;
 	}
-	cart->demands = lines;
-	cart->count = 0;
-	if (has_bundles)
-		expand(cart, lines);
-	else
-		cart->count = cart->doc->nlines;
+	take_lines(cart, lines, has_bundles);
+	take_hold(cart);
 	for (int i = 0; i < cart->count; i++)
 		require_method(&cart->demands[i]);
 }

@@ -31,23 +31,24 @@
  * as safety stock lacks there, the oldest first.  Each has a unit at least.
  */
 #define WANTED "GREATEST(w.units, w.units" MINUS "s.available)"
-#define EXPIRED(locked) \
+#define EXPIRED(of_others, locked) \
 	"SELECT e.id, s.sku, s.location, e.quantity" \
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS w(sku, units)" \
 	" JOIN @.stock s ON s.sku" EQ "w.sku AND s.reserved" GT "0" \
 	" CROSS JOIN LATERAL (SELECT h.id, h.quantity," \
 	" (pg_catalog.sum(h.quantity) OVER (ROWS UNBOUNDED PRECEDING)" MINUS "h.quantity)::pg_catalog.int8 AS before" \
 	" FROM (SELECT x.id, x.quantity FROM @.stock_holds x WHERE x.sku" EQ "s.sku AND x.location" EQ "s.location" \
-	" AND x.expires_at" LE "$3 ORDER BY x.expires_at LIMIT " WANTED locked ") h) e WHERE e.before" LT WANTED
+	" AND x.expires_at" LE "$3" of_others " ORDER BY x.expires_at LIMIT " WANTED locked ") h) e WHERE e.before" LT WANTED
 
 static const StoreQuery delete_expired = {
-	"WITH expired AS MATERIALIZED (" EXPIRED(" FOR UPDATE SKIP LOCKED") ")"
+	"WITH expired AS MATERIALIZED (" EXPIRED("", " FOR UPDATE SKIP LOCKED") ")"
 	" DELETE FROM @.stock_holds g USING expired e WHERE g.id" EQ "e.id RETURNING g.sku, g.location, g.quantity",
 	3, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID}
 };
 
 static const StoreQuery read_expired = {
-	"SELECT b.sku, b.location, b.quantity FROM (" EXPIRED("") ") b", 3, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID}
+	"SELECT b.sku, b.location, b.quantity FROM (" EXPIRED(" AND x.ref" NE "$4", "") ") b",
+	4, {TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, TEXTOID}
 };
 
 /* The same for who has stock rows locked: only where those are free as well. */
@@ -179,8 +180,10 @@ reclaim(Store *store, Sourcing *sourcing, bool in_thought)
 	if (sourcing->never_waits)
 		rows = oms_run(store, &delete_expired_at_hand, (Datum[]) {oms_array_datum(skus), now});
 	else
-		rows = oms_run(store, in_thought ? &read_expired : &delete_expired,
-					   (Datum[]) {oms_array_datum(skus), oms_array_datum(units), now});
+		rows = oms_run(store, in_thought ? &read_expired : &delete_expired, (Datum[]) {
+			oms_array_datum(skus), oms_array_datum(units), now,
+			CStringGetTextDatum(in_thought && sourcing->own_hold ? sourcing->own_hold : "")
+		});
 	if (rows == 0)
 		return false;
 	if (!sourcing->expired)

@@ -80,6 +80,7 @@ typedef struct Piece
 	int64		held;			/* of it, units that were held for the order */
 	int64		leaves;			/* units that the rest must leave available */
 	int64		unit_cost;		/* money a unit, in 1/10,000 */
+	int64		shipment_cost;	/* and the shipment, once for all in it */
 	bool		is_limited;		/* the place has a daily capacity: ... */
 	DateADT		load_day;		/* ... that of this day ... */
 	int64		most;			/* ... so many units; */
@@ -112,6 +113,7 @@ typedef struct Sourcing
 	StockChanges *given_back;
 	StockChanges *held;			/* units of the order's own hold, which it may
 								 * have again */
+	const char *own_hold;		/* ref of the hold, where it is still there */
 	StockChanges *expired;		/* of holds whose time is over, for anybody */
 	struct Loads *loads_back;	/* units of locations' days */
 
@@ -144,11 +146,11 @@ extern void oms_read_kit(Demand *demand, uint64 row, int column);
 extern void oms_read_requested(Demand *demand, uint64 row, int column);
 extern bool oms_same_request(const Demand *a, const Demand *b);
 
-/* making.c */
-extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);
 /* refusals.c */
 extern void oms_source_exclude(Store *store, Sourcing *sourcing);
 
+/* making.c */
+extern void oms_source_make(Store *store, Sourcing *sourcing, const OrderFactsList *facts, Events *events);
 extern void oms_source_finish(Store *store, UnitChanges *changes, Sourcing *sourcing, Events *events);
 
 /* plan_order.c */

@@ -151,6 +151,7 @@ oms_take_piece(Planner *planner, Demand *demand, int place, int64 most, bool onl
 	piece->held = held;
 	piece->leaves = tracked ? leaves_at(planner, place, demand) : 0;
 	piece->unit_cost = planner->costs ? oms_demand_cost(planner->costs, place, demand) : 0;
+	piece->shipment_cost = planner->costs ? oms_shipment_cost(planner->costs, place) : 0;
 	piece->is_limited = at->is_limited;
 	piece->load_day = at->day;
 	piece->most = at->most;

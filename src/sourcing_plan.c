@@ -73,10 +73,10 @@ oms_plan_begin(Planner *planner, Store *store, Sourcing *sourcing, World *world)
 }
 
 /*
- * compare_ways tells demands of an order apart that go another way.
+ * oms_compare_ways tells demands of an order apart that go another way.
  */
-static int
-compare_ways(const Demand *a, const Demand *b)
+int
+oms_compare_ways(const Demand *a, const Demand *b)
 {
 	int			order = oms_compare_optional(a->method, b->method);
 
@@ -97,7 +97,7 @@ compare_ways(const Demand *a, const Demand *b)
 bool
 oms_is_same_way(const Demand *a, const Demand *b)
 {
-	return compare_ways(a, b) == 0;
+	return oms_compare_ways(a, b) == 0;
 }
 
 /*
@@ -108,7 +108,7 @@ compare_demands(const void *a, const void *b)
 {
 	const Demand *left = *(Demand *const *) a;
 	const Demand *right = *(Demand *const *) b;
-	int			order = compare_ways(left, right);
+	int			order = oms_compare_ways(left, right);
 
 	return order != 0 ? order : left < right ? -1 : left > right;
 }
@@ -140,16 +140,16 @@ oms_plan_problems(const Planner *planner, int first, int next, int *count)
 	for (int i = first; i < next; i++)
 	{
 		demands[i - first] = &planner->sourcing->demands[i];
-		is_sorted &= i == first || compare_ways(demands[i - first - 1], demands[i - first]) <= 0;
+		is_sorted &= i == first || oms_compare_ways(demands[i - first - 1], demands[i - first]) <= 0;
 	}
 	if (!is_sorted)
 		qsort(demands, next - first, sizeof(Demand *), compare_demands);
 	for (int i = 1; i < next - first; i++)
-		*count += compare_ways(demands[i - 1], demands[i]) != 0;
+		*count += oms_compare_ways(demands[i - 1], demands[i]) != 0;
 	problems = palloc0(*count * sizeof(PlanProblem));
 	for (int i = 0, n = -1; i < next - first; i++)
 	{
-		if (i == 0 || compare_ways(demands[i - 1], demands[i]) != 0)
+		if (i == 0 || oms_compare_ways(demands[i - 1], demands[i]) != 0)
 			problems[++n].demands = &demands[i];
 		problems[n].count++;
 	}

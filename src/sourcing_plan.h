@@ -91,6 +91,7 @@ extern void oms_plan_problem(Planner *planner, PlanProblem *problem);
 extern PlanProblem *oms_plan_problems(const Planner *planner, int first, int next, int *count);
 extern void oms_solve_problem(Planner *planner, PlanProblem *problem);
 extern void oms_plan_rounds(Planner *planner, PlanProblem *problem, int first);
+extern int	oms_compare_ways(const Demand *a, const Demand *b);
 extern bool oms_is_same_way(const Demand *a, const Demand *b);
 
 /* fewest.c */

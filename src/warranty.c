@@ -10,8 +10,9 @@
  * under none of their own, else short.  They leave with the goods, since fill.c
  * reads the lines together.
  *
- * Reached by every plan that is to be taken, once stock and policies have had
- * their say (backorder.c).
+ * Reached by every plan, once stock and policies have had their say
+ * (backorder.c).  Of orders that are about to be placed all lines are in the plan,
+ * and maybe nowhere else yet; of others the table says what was given before.
  */
 #include "postgres.h"
 
@@ -43,16 +44,29 @@ typedef struct LineSum
 	int64		lacking;		/* and no policy serves it */
 } LineSum;
 
+/* A line of a warranty's goods, or of their components. */
+typedef struct GoodsLine
+{
+	pg_uuid_t	warranty_id;	/* the line of the warranty */
+	int64		has;			/* of which so many units are served already */
+	pg_uuid_t	line_id;
+	int64		ready;			/* units of the goods' line that are */
+	int64		waiting;
+	int64		per_kit;
+} GoodsLine;
+
 /* What there will be of a warranty's goods. */
 typedef struct Goods
 {
-	uint64		first;			/* rows of read_goods */
-	uint64		next;
+	const GoodsLine *lines;
+	int			count;
 	int64		units;			/* or kits, that have stock or have left */
 	bool		wait;
 	bool		are_short;		/* no policy serves some that wait */
 } Goods;
 
+static GoodsLine *read_goods_lines(Store *store, const Sourcing *sourcing, int *count);
+static GoodsLine *goods_of_plan(const Sourcing *sourcing, int *count);
 static LineSum *sum_lines(const Sourcing *sourcing, int *count);
 static void look_at_goods(const Sourcing *sourcing, const LineSum *sums, int count, Goods *goods);
 static void keep_back(Sourcing *sourcing, const LineSum *warranty, const Goods *goods, int64 excess);
@@ -64,10 +78,44 @@ static void keep_back(Sourcing *sourcing, const LineSum *warranty, const Goods *
 void
 oms_warranties_wait(Store *store, Sourcing *sourcing)
 {
-	Array	   *ids = oms_array(UUIDOID, 4);
 	LineSum    *sums;
+	GoodsLine  *lines;
 	Goods		goods = {0};
+	bool		any = false;
+	int			nsums;
 	int			count;
+
+	for (int i = 0; i < sourcing->count && !any; i++)
+		any = sourcing->demands[i].goods_line > 0 && sourcing->demands[i].found > 0;
+	if (!any)
+		return;
+	lines = sourcing->is_first ? goods_of_plan(sourcing, &count) : read_goods_lines(store, sourcing, &count);
+	sums = sum_lines(sourcing, &nsums);
+	for (int first = 0; first < count; first += goods.count)
+	{
+		const LineSum *warranty = bsearch(&lines[first].warranty_id, sums, nsums, sizeof(LineSum), oms_uuid_cmp);
+		int64		has = lines[first].has - (sourcing->given_back ? warranty->wanted : 0);
+
+		goods.lines = &lines[first];
+		for (goods.count = 1; first + goods.count < count &&
+			 oms_uuid_cmp(&lines[first].warranty_id, &lines[first + goods.count].warranty_id) == 0; goods.count++)
+			;
+		look_at_goods(sourcing, sums, nsums, &goods);
+		if (goods.wait && warranty->found > Max(0, goods.units - has))
+			keep_back(sourcing, warranty, &goods, warranty->found - Max(0, goods.units - has));
+	}
+	oms_drop_empty_pieces(sourcing);
+}
+
+/*
+ * read_goods_lines reads the goods of the warranties that the plan has units of, by
+ * warranty.
+ */
+static GoodsLine *
+read_goods_lines(Store *store, const Sourcing *sourcing, int *count)
+{
+	Array	   *ids = oms_array(UUIDOID, 4);
+	GoodsLine  *lines;
 	uint64		rows;
 
 	for (int i = 0; i < sourcing->count; i++)
@@ -75,30 +123,88 @@ oms_warranties_wait(Store *store, Sourcing *sourcing)
 		if (sourcing->demands[i].goods_line > 0 && sourcing->demands[i].found > 0)
 			oms_array_add_uuid(ids, &sourcing->demands[i].line_id);
 	}
-	if (ids->count == 0)
-		return;
 	rows = oms_run(store, &read_goods, (Datum[]) {oms_array_datum(ids)});
-	sums = sum_lines(sourcing, &count);
-	for (; goods.first < rows; goods.first = goods.next)
+	lines = palloc_extended((rows + 1) * sizeof(GoodsLine), MCXT_ALLOC_HUGE);
+	for (uint64 i = 0; i < rows; i++)
+		lines[i] = (GoodsLine) {
+			oms_column_uuid(i, 1), oms_column_int64(i, 2), oms_column_uuid(i, 3), oms_column_int64(i, 4), oms_column_int64(i, 5),
+			oms_column_int64(i, 6)
+		};
+	*count = (int) rows;
+	return lines;
+}
+
+/*
+ * compare_asked orders demands by order, then by the line that a customer knows.
+ */
+static int
+compare_asked(const void *a, const void *b)
+{
+	const Demand *left = *(Demand *const *) a;
+	const Demand *right = *(Demand *const *) b;
+	int			order = oms_uuid_cmp(&left->order_id, &right->order_id);
+	int			left_line = left->bundle_line > 0 ? left->bundle_line : left->line_no;
+	int			right_line = right->bundle_line > 0 ? right->bundle_line : right->line_no;
+
+	return order != 0 ? order : left_line < right_line ? -1 : left_line > right_line;
+}
+
+/*
+ * first_asked returns where demands that a key is equal to begin, or would.
+ */
+static int
+first_asked(const Demand **demands, int count, const Demand *key)
+{
+	int			low = 0;
+	int			high = count;
+
+	while (low < high)
 	{
-		pg_uuid_t	id = oms_column_uuid(goods.first, 1);
-		int64		has = oms_column_int64(goods.first, 2);
-		const LineSum *warranty = bsearch(&id, sums, count, sizeof(LineSum), oms_uuid_cmp);
+		int			middle = low + (high - low) / 2;
 
-		for (goods.next = goods.first + 1; goods.next < rows; goods.next++)
-		{
-			pg_uuid_t	other = oms_column_uuid(goods.next, 1);
-
-			if (oms_uuid_cmp(&id, &other) != 0)
-				break;
-		}
-		look_at_goods(sourcing, sums, count, &goods);
-		if (sourcing->given_back)
-			has -= warranty->wanted;
-		if (goods.wait && warranty->found > Max(0, goods.units - has))
-			keep_back(sourcing, warranty, &goods, warranty->found - Max(0, goods.units - has));
+		if (compare_asked(&demands[middle], &key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	oms_drop_empty_pieces(sourcing);
+	return low;
+}
+
+/*
+ * goods_of_plan returns the same of orders of which nothing was served yet.
+ */
+static GoodsLine *
+goods_of_plan(const Sourcing *sourcing, int *count)
+{
+	const Demand **demands = palloc_extended(sourcing->count * sizeof(Demand *), MCXT_ALLOC_HUGE);
+	GoodsLine  *lines = NULL;
+	int			capacity = 0;
+
+	*count = 0;
+	for (int i = 0; i < sourcing->count; i++)
+		demands[i] = &sourcing->demands[i];
+	qsort(demands, sourcing->count, sizeof(Demand *), compare_asked);
+	for (int i = 0; i < sourcing->count; i++)
+	{
+		const Demand *warranty = &sourcing->demands[i];
+		const Demand *asked = &(Demand) {.order_id = warranty->order_id, .line_no = warranty->goods_line};
+		int			at = first_asked(demands, sourcing->count, asked);
+
+		if (warranty->goods_line == 0 || warranty->found == 0)
+			continue;
+		for (; at < sourcing->count && compare_asked(&demands[at], &asked) == 0; at++)
+		{
+			if (*count == capacity)
+			{
+				capacity = Max(16, capacity * 2);
+				lines = lines ? repalloc_huge(lines, capacity * sizeof(GoodsLine)) : palloc(capacity * sizeof(GoodsLine));
+			}
+			lines[(*count)++] = (GoodsLine) {
+				.warranty_id = warranty->line_id, .line_id = demands[at]->line_id, .per_kit = Max(1, demands[at]->per_kit)
+			};
+		}
+	}
+	return lines;
 }
 
 /*
@@ -143,12 +249,12 @@ look_at_goods(const Sourcing *sourcing, const LineSum *sums, int count, Goods *g
 {
 	goods->units = PG_INT64_MAX;
 	goods->wait = goods->are_short = false;
-	for (uint64 i = goods->first; i < goods->next; i++)
+	for (int i = 0; i < goods->count; i++)
 	{
-		pg_uuid_t	id = oms_column_uuid(i, 3);
-		int64		ready = oms_column_int64(i, 4);
-		int64		waiting = oms_column_int64(i, 5);
-		const LineSum *sum = bsearch(&id, sums, count, sizeof(LineSum), oms_uuid_cmp);
+		const GoodsLine *line = &goods->lines[i];
+		const LineSum *sum = bsearch(&line->line_id, sums, count, sizeof(LineSum), oms_uuid_cmp);
+		int64		ready = line->ready;
+		int64		waiting = line->waiting;
 
 		if (sum)
 		{
@@ -156,7 +262,7 @@ look_at_goods(const Sourcing *sourcing, const LineSum *sums, int count, Goods *g
 			waiting += (sourcing->given_back || sourcing->is_first ? sum->wanted : 0) - sum->found;
 			goods->are_short |= sum->lacking > 0;
 		}
-		goods->units = Min(goods->units, ready / oms_column_int64(i, 6));
+		goods->units = Min(goods->units, ready / line->per_kit);
 		goods->wait |= waiting > 0;
 	}
 }
@@ -170,17 +276,17 @@ goods_at(const Sourcing *sourcing, const Goods *goods, int place)
 {
 	int64		units = PG_INT64_MAX;
 
-	for (uint64 i = goods->first; i < goods->next; i++)
+	for (int i = 0; i < goods->count; i++)
 	{
-		pg_uuid_t	id = oms_column_uuid(i, 3);
+		const GoodsLine *line = &goods->lines[i];
 		int64		taken = 0;
 
 		for (int j = 0; j < sourcing->npieces; j++)
 		{
-			if (sourcing->pieces[j].place == place && oms_uuid_cmp(&sourcing->pieces[j].demand->line_id, &id) == 0)
+			if (sourcing->pieces[j].place == place && oms_uuid_cmp(&sourcing->pieces[j].demand->line_id, &line->line_id) == 0)
 				taken += sourcing->pieces[j].quantity;
 		}
-		units = Min(units, taken / oms_column_int64(i, 6));
+		units = Min(units, taken / line->per_kit);
 	}
 	return units;
 }

@@ -64,6 +64,38 @@ SELECT is((SELECT count(*) FROM shop.fulfillments WHERE promised_at = '2030-01-0
 UPDATE shop.locations SET cutoff = '00:00' WHERE code = 'south';
 SELECT is((oms.quote('shop', ('{"channel": "web", ' || :'berlin' || ', "lines": [{"sku": "mug", "quantity": 1}]}')::jsonb)->>'promised_at')::timestamptz, pg_temp.end_of('south', 3), 'after the cutoff a day later');
 
+
+-- ---- units that are held for the cart
+
+INSERT INTO shop.skus (code, name) VALUES ('rare', 'Rare');
+INSERT INTO shop.stock_movements (sku, location, kind, quantity) VALUES ('rare', 'south', 'receipt', 3);
+SELECT oms.hold_stock('shop', 'mine', '[{"sku": "rare", "quantity": 3}]');
+\set held '{"channel": "web", "stock_hold": "mine", "ship_to": {"name": "B", "country": "DE"}, "lines": [{"sku": "rare", "quantity": 4}]}'
+SELECT is(pg_temp.lines(oms.quote('shop', :'held'::jsonb - 'stock_hold')), '1 rare 4 ship short', 'nobody else is told that he may have them');
+SELECT is(pg_temp.lines(oms.quote('shop', :'held')), '1 rare 3 ship south allocate 0.25, 1 rare 1 ship short', 'the cart is');
+SELECT is((SELECT o->>'in_stock' FROM jsonb_array_elements(oms.quote('shop', :'held')->'options') o WHERE o->>'method' = 'pickup' AND o->>'pickup_location' = 'south'), '{"rare": 3}', 'they are in stock for it');
+SELECT is(pg_temp.lines(oms.quote('shop', :'held'::jsonb || '{"stock_hold": "other"}')), '1 rare 4 ship short', 'a hold that is not there gives nothing');
+SELECT oms.release_hold('shop', 'mine');
+SELECT oms.hold_stock('shop', 'mine', '[{"sku": "rare", "quantity": 2}]', '1 microsecond');
+SELECT is(pg_temp.lines(oms.quote('shop', :'held')), '1 rare 3 ship south allocate 0.25, 1 rare 1 ship short', 'once it has expired each unit still counts once');
+SELECT is(pg_temp.same(:'held'), 'same', 'placing does so');
+
+-- ---- warranties go as their goods do
+
+SELECT is(pg_temp.lines(oms.quote('shop', '{"channel": "web", "ship_to": {"name": "B", "country": "DE"}, "lines": [{"sku": "care", "quantity": 2, "parent": 2}, {"sku": "late", "quantity": 2, "line": 2}]}')),
+	'1 care 2 ship backorder, 2 late 2 ship backorder', 'a warranty waits with its goods');
+SELECT is(pg_temp.same('{"channel": "web", "ship_to": {"name": "B", "country": "DE"}, "lines": [{"sku": "set", "quantity": 50}, {"sku": "care", "quantity": 50, "parent": 1}]}'), 'same', 'as many as there are whole kits');
+SELECT is(pg_temp.same('{"channel": "bare", "ship_to": {"name": "B", "country": "DE"}, "lines": [{"sku": "mug", "quantity": 1, "method": "ship"}, {"sku": "care", "quantity": 1, "parent": 1}]}'), 'same', 'a method of its own it need not have');
+SELECT throws_ok($$SELECT pg_temp.place('{"channel": "bare", "lines": [{"sku": "mug", "quantity": 1}, {"sku": "care", "quantity": 1, "parent": 1, "method": "ship"}]}')$$, 'OM009', NULL, 'but its goods must');
+
+-- ---- what cannot be computed with
+
+SAVEPOINT dear;
+INSERT INTO shop.sourcing_policies (channel, unfilled_penalty) VALUES ('web', 80000000000);
+SELECT throws_ok($$SELECT oms.quote('shop', '{"channel": "web", "lines": [{"sku": "rare", "quantity": 6000}, {"sku": "rare", "quantity": 6000, "requested_at": "2099-01-01"}]}')$$, '22003', 'what the cart could cost is more than can be computed with', 'ways that each can be and together cannot');
+ROLLBACK TO dear;
+SELECT throws_like($$SELECT oms.quote('shop', '{"channel": "web", "lines": [{"sku": "set", "quantity": 1}, {"sku": "mug", "quantity": 1, "line": 2147483646}]}')$$, '%numbered after line 2147483646, which leaves no numbers for them', 'numbers that run out');
+
 -- ---- faults, and who may ask
 
 SELECT throws_ok($$SELECT oms.quote('shop', '{"channel": "web", "lines": [{"sku": "nix", "quantity": 1}]}')$$, 'OM012', 'lines[0].sku: unknown sku "nix"');
