@@ -240,8 +240,8 @@ TAP_TESTS := $(if $(PROVE_TESTS),1)
 # Under the default output directory, ".", a test would run the SQL module of
 # its name instead.
 REGRESS_OPTS = --inputdir=test --outputdir=output_regress --load-extension=oms
-ISOLATION_OPTS = --inputdir=test --outputdir=output_iso --load-extension=oms
-REGRESS_PREP = output_regress/expected output_iso/expected
+ISOLATION_OPTS = --inputdir=test --outputdir=output_iso --use-existing
+REGRESS_PREP = output_regress/expected output_iso/expected $(if $(ISOLATION),reused_store)
 EXTRA_CLEAN = output_regress output_iso
 
 # check and demo bring what they lack, so they work without PGXS too
@@ -268,6 +268,20 @@ $(DATA_built): $(SQL_MODULES) Makefile
 # output beside its own results first, so link it there.
 output_%/expected:
 	mkdir -p $(@D) && ln -sfn ../expected $@
+
+# pg_isolation_regress seeks specs beside its results, too, before their own place.
+# There are copies that take up one store again and again, test/specs/reuse.sql
+# says how, instead of making it and dropping it; none with NEW_STORES=yes.
+.PHONY: reused_store
+reused_store:
+	'$(bindir)/psql' -qX -d postgres -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS $(ISOLATION_TESTDB)' \
+		-c 'CREATE DATABASE $(ISOLATION_TESTDB)' -c "ALTER DATABASE $(ISOLATION_TESTDB) SET lc_messages TO 'C'"
+	'$(bindir)/psql' -qX -v ON_ERROR_STOP=1 -d $(ISOLATION_TESTDB) -c 'CREATE EXTENSION oms' -f test/specs/reuse.sql
+	rm -rf output_iso/specs && mkdir -p output_iso/specs
+	for spec in $(if $(NEW_STORES),,$(ISOLATION)); do \
+		sed -e 's/oms\.create_store(/reuse.create_store(/' -e '/^\tDROP SCHEMA iso CASCADE;$$/d' \
+			test/specs/$$spec.spec >output_iso/specs/$$spec.spec || exit 1; \
+	done
 
 PG_PROVE = pg_prove
 
