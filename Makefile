@@ -279,7 +279,7 @@ reused_store:
 	'$(bindir)/psql' -qX -v ON_ERROR_STOP=1 -d $(ISOLATION_TESTDB) -c 'CREATE EXTENSION oms' -f test/specs/reuse.sql
 	rm -rf output_iso/specs && mkdir -p output_iso/specs
 	for spec in $(if $(NEW_STORES),,$(ISOLATION)); do \
-		sed -e 's/oms\.create_store(/reuse.create_store(/' -e '/^\tDROP SCHEMA iso CASCADE;$$/d' \
+		sed -e 's/oms\.create_store(/reuse.create_store(/' -e '/^[[:space:]]*DROP SCHEMA iso CASCADE;$$/d' \
 			test/specs/$$spec.spec >output_iso/specs/$$spec.spec || exit 1; \
 	done
 

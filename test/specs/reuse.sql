@@ -1,16 +1,16 @@
 -- What takes the place of oms.create_store and DROP SCHEMA when specs run (see
 -- Makefile), in a database of their own.  Making a store takes longer than all
 -- that a permutation does with it.  So a store serves many permutations: what the
--- one before has added is taken away again, rows and objects.  Where that does not
--- make it a new store, because a row of its beginning has changed or its layout,
--- there is a new one; also once an index has more than one leaf, since from then
--- on serializable transactions could pass each other that meet in a new store.
+-- one before has added is taken away again, rows and objects, and what it has done
+-- to the rows of the beginning is undone.  Where its layout has changed, there is a
+-- new one; also once an index has more than one leaf, since from then on
+-- serializable transactions could pass each other that meet in a new store.
 
 CREATE SCHEMA reuse;
 
 -- the store as it was made
 CREATE TABLE reuse.store (layout text, objects oid[]);
-CREATE TABLE reuse.relations (relation regclass, kind "char", beginning text[]);
+CREATE TABLE reuse.relations (relation regclass, kind "char", columns text, rows jsonb, places text[]);
 
 -- Everything that a schema consists of; xmin is another once it has changed.
 CREATE VIEW reuse.parts AS
@@ -30,6 +30,18 @@ LANGUAGE sql
 AS $$
 SELECT concat_ws(' ', count(*), sum(hashtext(concat_ws(' ', p.class::oid, p.object, p.written))))
 FROM reuse.parts p WHERE p.schema = to_regnamespace(store)
+$$;
+
+-- note_rows remembers what is in a table, and that it is where it is.
+CREATE FUNCTION reuse.note_rows(relation regclass) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+	EXECUTE format('UPDATE reuse.relations r SET rows = t.rows, places = t.places FROM (
+		SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.ctid), ''[]'') AS rows,
+			coalesce(array_agg(concat(t.ctid, t.xmin)), ''{}'') AS places FROM %s t) t WHERE r.relation = $1', relation)
+		USING relation;
+END
 $$;
 
 -- begin_again makes the store what it was; false: it could not.  Without triggers
@@ -55,11 +67,14 @@ BEGIN
 		RETURN false;
 	END IF;
 
-	FOR part IN SELECT r.relation, r.beginning FROM reuse.relations r WHERE r.kind = 'r' AND pg_relation_size(r.relation) > 0 LOOP
-		EXECUTE format('DELETE FROM %s t WHERE concat(t.ctid, t.xmin) <> ALL ($1)', part.relation) USING part.beginning;
+	FOR part IN SELECT r.* FROM reuse.relations r WHERE r.kind = 'r' AND pg_relation_size(r.relation) > 0 LOOP
+		EXECUTE format('DELETE FROM %s t WHERE concat(t.ctid, t.xmin) <> ALL ($1)', part.relation) USING part.places;
 		EXECUTE format('SELECT count(*) FROM %s', part.relation) INTO n;
-		IF n <> cardinality(part.beginning) THEN
-			RETURN false;
+		IF n <> cardinality(part.places) THEN
+			EXECUTE format('DELETE FROM %s', part.relation);
+			EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM jsonb_populate_recordset(NULL::%1$s, $1)', part.relation, part.columns)
+				USING part.rows;
+			PERFORM reuse.note_rows(part.relation);
 		END IF;
 	END LOOP;
 	PERFORM setval(r.relation, s.start_value, false)
@@ -73,8 +88,6 @@ $$;
 CREATE FUNCTION reuse.create_store(store text) RETURNS void
 LANGUAGE plpgsql
 AS $$
-DECLARE
-	part record;
 BEGIN
 	IF reuse.begin_again(store) THEN
 		RETURN;
@@ -89,10 +102,10 @@ BEGIN
 	INSERT INTO reuse.store
 	SELECT reuse.layout(store), array_agg(p.object) FROM reuse.parts p WHERE p.schema = store::regnamespace;
 	INSERT INTO reuse.relations
-	SELECT c.oid, c.relkind, '{}' FROM pg_class c WHERE c.relnamespace = store::regnamespace;
-	FOR part IN SELECT r.relation FROM reuse.relations r WHERE r.kind = 'r' AND pg_relation_size(r.relation) > 0 LOOP
-		EXECUTE format('UPDATE reuse.relations r SET beginning = ARRAY(SELECT concat(t.ctid, t.xmin) FROM %s t) WHERE r.relation = $1', part.relation)
-			USING part.relation;
-	END LOOP;
+	SELECT c.oid, c.relkind, (
+		SELECT string_agg(quote_ident(a.attname), ', ') FROM pg_attribute a
+		WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '[]', '{}'
+	FROM pg_class c WHERE c.relnamespace = store::regnamespace;
+	PERFORM reuse.note_rows(r.relation) FROM reuse.relations r WHERE r.kind = 'r' AND pg_relation_size(r.relation) > 0;
 END
 $$;
