@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -206,6 +207,7 @@ oms_begin_import(PG_FUNCTION_ARGS)
 	Import	   *import;
 
 	oms_require_owner_of(store);
+	PreventCommandIfReadOnly("oms.begin_import");
 	if (is_begun(store))
 		PG_RETURN_VOID();
 

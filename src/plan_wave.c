@@ -251,6 +251,7 @@ oms_plan_wave(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("budget must not be null"),
 				 errhint("Give the time that planning may take, such as '60 seconds'.")));
+	PreventCommandIfReadOnly("oms.plan_wave");
 	progress.budget = budget_of(PG_GETARG_INTERVAL_P(2));
 	progress.began = GetCurrentTimestamp();
 	progress.ends = progress.began + progress.budget;
