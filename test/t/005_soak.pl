@@ -1,5 +1,5 @@
 # Eight sessions do everything at random, in transactions of all kinds, while
-# sessions are terminated and the server is killed; in every snapshot of it
+# sessions are canceled and terminated and the server is killed; in every snapshot of it
 # everything adds up, and what was acknowledged is there.
 #
 # OMS_SECONDS=n makes it long; OMS_SEED=n repeats a run as far as timing allows.
@@ -36,7 +36,7 @@ my $soak = Soak->new($node);
 my $fault = $soak->run($seconds);
 diag "caught $fault" if $fault;
 is($fault, undef, "everything adds up all the time (OMS_SEED=$seed)");
-note explain { done => $soak->{done}, map { $_ => $soak->{$_} } qw(orders snapshots recounts terminated crashes) };
+note explain { done => $soak->{done}, planned_anew => $soak->{mix}{planned_anew}, map { $_ => $soak->{$_} } qw(orders snapshots recounts canceled terminated crashes) };
 
 SKIP:
 {

@@ -3,13 +3,14 @@
 #
 # An entry makes a deed: a statement, or several that only go together, as
 #
-#	{ sql => text or [texts], facts => { key => value }, learn => sub, lingers => 1 }
+#	{ sql => text or [texts], facts => { key => value }, learn => sub, lingers => 1, meets => 1 }
 #
 # facts are what must be in the store, once and with this value, when the deed
 # is acknowledged, and must not be there when it is known to have failed (Soak.pm
 # says where it looks).  learn->(rows) returns more of them, which only the answer
 # tells, or dies saying what is wrong with the answer.  What lingers is not committed
-# at once, so that another session comes to wait for it.
+# at once, so that another session comes to wait for it.  What meets another deed is
+# most often READ COMMITTED and committed, as those are that go on after a wait.
 #
 # setup makes what an entry wants to find; errors are SQLSTATEs that its statements
 # may end with besides those that all may.
@@ -20,6 +21,8 @@ use strict;
 use warnings;
 
 my @skus = map { "S$_" } 0 .. 9;    # few, so that sessions meet
+my @plenty = map { "M$_" } 0 .. 3;    # of which there is always enough, to meet for sure
+my @puzzle = map { "W$_" } 0 .. 7;    # of which there is little everywhere, so that it takes waves long to plan
 my @locations = ('A' .. 'D');
 my @shippings;    # definitions of workflow ship, without and with a state more
 my %verbs;
@@ -38,11 +41,21 @@ my @themes = (
 	[qw(credit credit credit settle)],
 	[qw(merge merge pack pack void carrier carrier_again ship short_pick)],
 	[qw(load load sourcing place change_delivery plan)],
+	[qw(wave wave sourcing release_hold cancel change_delivery)],
 	[qw(place step workflow)]);
+
+# where the bugs lie that only sessions find that meet
+my @meetings = qw(meet meet meet meet meet meet meet_parcel meet_parcel meet_parcel draft stock_hold backorder load merge merge pack wave wave wave wave wave wave change_delivery);
 
 use constant CREDIT_LIMIT => 300;
 
 sub pick { return $_[ int rand @_ ] }
+
+sub shuffled
+{
+	my %place = map { $_ => rand } 0 .. $#_;
+	return @_[ sort { $place{$a} <=> $place{$b} } keys %place ];
+}
 
 # Mix->new: who remembers what was sent, for whoever sends it again
 sub new
@@ -97,7 +110,8 @@ END
 		$admin->run($verbs{$name}{setup}) if $verbs{$name}{setup};
 	}
 	$self->{wheel} = $self->wheel(sort keys %verbs);
-	$self->{deck} = [ sort { rand() <=> 0.5 } $self->verbs ];
+	$self->{deck} = [ shuffled($self->verbs) ];
+	$self->{opening} = [ shuffled(@meetings) ];
 	$self->{wheels} = [ map { $self->wheel(@$_) } @themes ];
 	return;
 }
@@ -124,9 +138,9 @@ sub draw
 	my ($self) = @_;
 	return shift @{ $self->{next} } if @{ $self->{next} };
 	$self->{theme} = pick(@{ $self->{wheels} }) if $self->{drawn}++ % 40 == 0;
-	# each once at first: the rare ones are not left to chance
-	my $rare = @{ $self->{deck} } && rand() < 0.3 ? pop @{ $self->{deck} } : undef;
-	my $name = $rare // ($self->{name} && rand() < 0.35 ? $self->{name} : pick(@{ rand() < 0.5 ? $self->{theme} : $self->{wheel} }));
+	# each once at first, and those that meet more often: they are not left to chance
+	my $first = rand() < 0.3 ? pop @{ $self->{deck} } : rand() < 0.15 ? pop @{ $self->{opening} } : undef;
+	my $name = $first // ($self->{name} && rand() < 0.35 ? $self->{name} : pick(@{ rand() < 0.5 ? $self->{theme} : $self->{wheel} }));
 	$self->{name} = $name;
 	return deed($name, $verbs{$name}{make}->($self));
 }
@@ -168,6 +182,12 @@ sub cart
 	my %cart = basket();
 	$cart{ pick('KIT', 'BOX', 'LATE', 'SOON') } = 1 + int rand 2 if rand() < 0.2;
 	return %cart;
+}
+
+# what two sessions turn to: scarce things too now and then
+sub meeting_basket
+{
+	return (pick(@plenty) => 2 + int rand 3, pick(rand() < 0.4 ? @skus : @plenty) => 2);
 }
 
 sub basket_text
@@ -359,9 +379,97 @@ sub carrier_feed
 sub far
 {
 	my ($self) = @_;
+	my $ref = $self->ref_of('o');
 	my %basket = (pick('FAR', 'WIDE') => 1 + int rand 3, rand() < 0.5 ? (FAR => 1 + int rand 3) : ());
-	return $self->again(
-		place => $self->place($self->ref_of('o'), \%basket, '"channel": "web"', '"if_short": "' . pick('refuse', 'refuse', 'hold') . '"'));
+	my $deed = $self->place($ref, \%basket, '"channel": "web"', '"if_short": "' . pick('refuse', 'refuse', 'hold') . '"');
+	my $learn = $deed->{learn};
+	# once it has its part of the day, it goes another way
+	$deed->{learn} = sub {
+		push @{ $self->{next} }, deed('change_delivery', "SELECT oms.change_delivery('shop', id, method => 'local_delivery') FROM shop.orders WHERE external_ref = '$ref'");
+		return $learn->(@_);
+	  }
+	  if rand() < 0.3;
+	return $self->again(place => $deed);
+}
+
+# wave(): of orders that are held, or of all
+sub wave
+{
+	my ($self) = @_;
+	my $orders = pick('NULL', 'NULL', "(SELECT array_agg(id) FROM (SELECT id FROM shop.orders WHERE status = 'placed' ORDER BY id DESC LIMIT @{[ pick(5, 20) ]}) r)");
+	my $sql = "SELECT cost_before, cost_after, lower_bound, orders_changed FROM oms.plan_wave('shop', $orders, '@{[ pick('0.05 s', '0.1 s', '0.2 s') ]}')";
+	return { sql => [ "SET LOCAL statement_timeout = '@{[ pick(4, 15, 50) ]}ms'", $sql, 'SET LOCAL statement_timeout = 0' ] } if rand() < 0.15;
+	return { sql => $sql, learn => sub { return $self->heard_of_wave(@_) }, lingers => rand() < 0.2, meets => 1 };
+}
+
+# heard_of_wave(\@rows): what any wave says of itself
+sub heard_of_wave
+{
+	my ($self, $rows) = @_;
+	my ($before, $after, $bound, $changed) = @{ $rows->[0] };
+	$self->{planned_anew} += $changed;
+	die "a wave cost $after after $before, at least $bound, and changed $changed orders\n"
+	  if $after > $before || $bound > $after || ($changed > 0) != ($after < $before);
+	return ();
+}
+
+# held(): an order that is held for now
+sub held
+{
+	my ($self) = @_;
+	my $ref = $self->ref_of('o');
+	my %basket = (rand() < 0.2 ? (pick('FAR', 'WIDE') => 1) : (), map { pick(@puzzle) => 1 + int rand 1.3 } 1 .. pick(2, 4, 6));
+	return ($ref, $self->place($ref, \%basket, '"channel": "web"', '"if_short": "refuse"', '"holds": [{"kind": "manual"}]'));
+}
+
+# turn_to($order): what becomes of an order that is held
+sub turn_to
+{
+	my ($order) = @_;
+	return pick(
+		deed('release_hold', { sql => "UPDATE shop.order_holds SET released_at = clock_timestamp() WHERE released_at IS NULL AND order_id = $order", meets => 1 }),
+		deed('cancel', { %{ moved('canceled', "UPDATE shop.orders SET status = 'canceled' WHERE id = $order") }, meets => 1 }),
+		deed('cancel_lines', { sql => "SELECT oms.cancel_lines('shop', $order, '[{\"line\": 1, \"quantity\": 1}]')", meets => 1 }),
+		deed('change_delivery', "SELECT oms.change_delivery('shop', $order, method => 'local_delivery')"));
+}
+
+# rush(): such orders come; once one is there, costs change, a wave plans it
+# anew, and other sessions turn to it and to another
+sub rush
+{
+	my ($self) = @_;
+	if (rand() < 0.2)
+	{
+		my $deed = movements($self->ref_of('m'), map { [ $_, pick(@locations, 'F'), 'receipt', 2 ] } @puzzle);
+		$deed->{learn} = sub { push @{ $self->{next} }, deed('wave', $self->rush); return () };
+		return $deed;
+	}
+	push @{ $self->{next} }, deed('place', ($self->held)[1]);
+	my ($ref, $deed) = $self->held;
+	my $learn = $deed->{learn};
+	my $order = "(SELECT id FROM shop.orders WHERE external_ref = '$ref')";
+	$deed->{learn} = sub {
+		my @facts = $learn->(@_);
+		my $location = pick(@locations, 'F', 'F');
+		push @{ $self->{next} }, deed('sourcing', "UPDATE shop.locations SET fixed_cost = @{[ pick(0, 3, 6, 12) ]}, daily_capacity = daily_capacity + 2 WHERE code = '$location'")
+		  if rand() < 0.7;
+		push @{ $self->{next} }, deed('wave', $self->wave), turn_to(some('orders', "status = 'placed' AND open_holds > 0"));
+		push @{ $self->{next} }, turn_to($order) if rand() < 0.6;
+		return @facts;
+	};
+	return $deed;
+}
+
+# want_all($name, $sku, $units): two sessions want all that there is, at the same time
+sub want_all
+{
+	my ($self, $name, $sku, $units) = @_;
+	for my $lingers (1, 0)
+	{
+		my $deed = $self->place($self->ref_of('o'), { $sku => $units }, '"channel": "web"', '"if_short": "' . pick('refuse', 'refuse', 'hold') . '"');
+		push @{ $self->{next} }, deed($name, { %$deed, lingers => $lingers, meets => 1 });
+	}
+	return ();
 }
 
 # end_of_hold($ref, \%basket): how a stock hold ends, or lasts
@@ -537,14 +645,17 @@ sub movements
 		}
 	},
 	hold_again => { weight => 0.7, make => sub { return $_[0]->repeat('hold') // $verbs{hold}{make}->(@_) } },
-	# once an order is there, two sessions turn to it at the same time
+	# once an order is there, two sessions or three turn to it at the same time
 	meet => {
 		weight => 4,
+		setup => "INSERT INTO shop.skus (code, name) VALUES @{[ join ', ', map { qq(('$_', '$_')) } @plenty ]};"
+		  . " INSERT INTO shop.stock_movements (sku, location, kind, quantity) SELECT k.code, l.code, 'receipt', 100000 FROM shop.skus k, shop.locations l"
+		  . " WHERE k.code ~ '^M[0-9]' AND l.code ~ '^[A-D]\$'",
 		make => sub {
 			my ($self) = @_;
 			my $ref = $self->ref_of('o');
-			my @kinds = pick(0, 1) ? ('manual', 'fraud') : ('manual');
-			my $deed = $self->place($ref, { basket() }, '"channel": "web"', '"if_short": "refuse"',
+			my @kinds = @{ pick(['manual'], [qw(manual fraud)], [qw(manual fraud address)]) };
+			my $deed = $self->place($ref, { meeting_basket() }, '"channel": "web"', '"if_short": "refuse"',
 				'"holds": [' . join(', ', map { qq({"kind": "$_"}) } @kinds) . ']');
 			my $learn = $deed->{learn};
 			my $order = "(SELECT id FROM shop.orders WHERE external_ref = '$ref')";
@@ -552,7 +663,7 @@ sub movements
 			unshift @meeting, "SELECT id FROM shop.fulfillments WHERE id = (SELECT id FROM shop.fulfillments WHERE order_id = $order LIMIT 1) FOR UPDATE" if @kinds == 1;
 			$deed->{learn} = sub {
 				my @facts = $learn->(@_);
-				push @{ $self->{next} }, map { deed('release_hold', { sql => $_, lingers => $_ eq $meeting[0] && rand() < 0.5 }) } @meeting;
+				push @{ $self->{next} }, map { deed('release_hold', { sql => $_, lingers => $_ eq $meeting[0] && rand() < 0.8, meets => 1 }) } @meeting;
 				return @facts;
 			};
 			return $deed;
@@ -565,7 +676,7 @@ sub movements
 		make => sub {
 			my ($self) = @_;
 			my $ref = $self->ref_of('o');
-			my $deed = $self->place($ref, { pick(@skus) => 2 + int rand 3, pick(@skus) => 2 }, '"channel": "web"', '"if_short": "refuse"');
+			my $deed = $self->place($ref, { meeting_basket() }, '"channel": "web"', '"if_short": "refuse"');
 			my $learn = $deed->{learn};
 			my $order = "(SELECT id FROM shop.orders WHERE external_ref = '$ref')";
 			my $parcel = "(SELECT id FROM shop.fulfillments WHERE order_id = $order ORDER BY id LIMIT 1)";
@@ -720,7 +831,11 @@ sub movements
 			push @{ $self->{next} }, map { deed('load', $self->far) } 1 .. 3 if rand() < 0.5;
 			return $self->far if rand() < 0.6;
 			# never less than it was, so that no day is ever beyond it
-			return "UPDATE shop.locations SET daily_capacity = daily_capacity + @{[ 1 + int rand 4 ]} WHERE code = 'E'";
+			my $more = 1 + int rand 4;
+			return {
+				sql => "UPDATE shop.locations SET daily_capacity = daily_capacity + $more WHERE code = 'E'",
+				learn => sub { return $self->want_all(load => pick('FAR', 'WIDE') => $more) }
+			};
 		}
 	},
 	# what sourcing goes by changes while orders are placed
@@ -735,9 +850,12 @@ sub movements
 				my $taken = '(SELECT coalesce(max(l.units), 0) FROM shop.location_loads l WHERE l.location = locations.code)';
 				return "UPDATE shop.locations SET daily_capacity = @{[ pick('NULL', qq(greatest(0, $taken + @{[ int(rand 12) - 2 ]}))) ]} WHERE code = 'D'";
 			}
-			return 'DELETE FROM shop.shipping_rates WHERE id = ' . some('shipping_rates', 'true') if $chance < 0.55;
+			return 'DELETE FROM shop.shipping_rates WHERE id = ' . some('shipping_rates', 'true') if $chance < 0.53;
+			return "UPDATE shop.shipping_rates SET fixed = @{[ int rand 5 ]}, per_unit = @{[ int rand 3 ]} WHERE id = " . some('shipping_rates', 'true') if $chance < 0.58;
+			# it is closed for a while
+			return "UPDATE shop.locations SET active = @{[ rand() < 0.7 ? 'true' : 'false' ]} WHERE code = 'D'" if $chance < 0.6;
 			return "INSERT INTO shop.shipping_rates (method, location, fixed, per_unit) VALUES (@{[ pick('NULL', q('ship')) ]}, '$location',"
-			  . " @{[ int rand 5 ]}, @{[ int rand 3 ]}) ON CONFLICT DO NOTHING" if $chance < 0.65;
+			  . " @{[ int rand 5 ]}, @{[ int rand 3 ]}) ON CONFLICT DO NOTHING" if $chance < 0.67;
 			return 'DELETE FROM shop.sourcing_rules WHERE id = ' . some('sourcing_rules', 'true') if $chance < 0.8;
 			return "INSERT INTO shop.sourcing_policies (channel, objective, max_shipments) VALUES (@{[ pick('NULL', q('web')) ]}, '@{[ pick('cost', 'shipments') ]}',"
 			  . " @{[ pick('NULL', 'NULL', 2) ]}) ON CONFLICT ON CONSTRAINT sourcing_policies_channel DO UPDATE SET objective = excluded.objective, max_shipments = excluded.max_shipments"
@@ -747,10 +865,25 @@ sub movements
 			  . " '@{[ pick(@skus) ]}', '$location', '$effect', $cost) ON CONFLICT DO NOTHING";
 		}
 	},
+	# what is held back is planned anew, together, while other sessions turn to it
+	wave => {
+		weight => 1.5,
+		setup => "INSERT INTO shop.locations (code, name, priority, daily_capacity) VALUES ('F', 'F', 6, 20);"
+		  . " INSERT INTO shop.skus (code, name) VALUES @{[ join ', ', map { qq(('$_', '$_')) } @puzzle ]};"
+		  . " INSERT INTO shop.stock_movements (sku, location, kind, quantity) SELECT k.code, l.code, 'receipt', CASE l.code WHEN 'F' THEN 8 ELSE 3 END"
+		  . " FROM shop.skus k, shop.locations l WHERE k.code ~ '^W[0-9]' AND l.code <> 'E'",
+		errors => qr/^57014$/,    # out of time
+		make => sub { return rand() < 0.2 ? $_[0]->wave : $_[0]->rush }
+	},
 	plan => {
 		weight => 0.5,
 		make => sub {
-			return "SELECT p.* FROM (SELECT id FROM shop.orders ORDER BY id DESC LIMIT 3) o, oms.plan_order('shop', o.id) p" if rand() < 0.6;
+			my ($self) = @_;
+			my $chance = rand;
+			my $orders = '(SELECT id FROM shop.orders ORDER BY id DESC LIMIT 3) o';
+			return "SELECT p.* FROM $orders, oms.plan_order('shop', o.id) p" if $chance < 0.3;
+			return "SELECT p.* FROM $orders, oms.explain_plan('shop', o.id) p" if $chance < 0.5;
+			return "SELECT oms.quote('shop', '" . document($self->ref_of('q'), { cart() }, '"channel": "web"') . "')" if $chance < 0.7;
 			return "SELECT * FROM oms.explain_source('shop', '@{[ pick(@skus, 'FAR') ]}', '@{[ pick(@locations, 'E') ]}', channel => 'web')";
 		}
 	},
@@ -946,7 +1079,14 @@ sub movements
 		  . " INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('LATE', 'backorder', 12), ('SOON', 'preorder', 5), ('S4', 'backorder', 6)",
 		make => sub {
 			my ($self) = @_;
-			return movements($self->ref_of('m'), map { [ $_, pick(@locations), 'receipt', 1 + int rand 8 ] } pick('LATE', 'SOON')) if rand() < 0.3;
+			if (rand() < 0.4)
+			{
+				my ($sku, $units) = (pick('LATE', 'SOON'), 1 + int rand 6);
+				my $deed = movements($self->ref_of('m'), [ $sku, pick(@locations), 'receipt', $units ]);
+				# who waits has it, which lets as many be sold: two want them all
+				$deed->{learn} = sub { return $self->want_all(backorder => $sku => $units) };
+				return $deed;
+			}
 			# several sessions want the last of what may still be sold
 			push @{ $self->{next} }, map { deed('backorder', $self->sold_out) } 1 .. 3 if rand() < 0.5;
 			return $self->sold_out;

@@ -85,7 +85,7 @@ SELECT 'snapshot', rule, format('%s at %s: %s', sku, location, detail) FROM (
 	WHERE coalesce(l.units, 0) <> coalesce(f.units, 0)
 	UNION ALL
 	SELECT 'no day is given more than it can do', l.day::text, l.location, format('%s of %s', l.units, p.daily_capacity)
-	FROM shop.location_loads l JOIN shop.locations p ON p.code = l.location WHERE l.location = 'E' AND l.units > p.daily_capacity
+	FROM shop.location_loads l JOIN shop.locations p ON p.code = l.location WHERE l.location IN ('E', 'F') AND l.units > p.daily_capacity
 	UNION ALL
 	SELECT 'kits are whole: components go with them', o.number, b.sku, format('%s of %s, %s canceled, %s a kit', l.sku, b.quantity, l.canceled, l.per_kit)
 	FROM shop.order_lines b JOIN shop.orders o ON o.id = b.order_id JOIN shop.order_lines l ON l.parent_line_id = b.id AND l.per_kit IS NOT NULL

@@ -2,7 +2,7 @@
 #
 # Deeds (Mix.pm) are done in transactions of all kinds: at any isolation level,
 # rolled back, behind a savepoint, prepared and ended by somebody else.  Sessions are
-# terminated, and the server is killed and recovers.  Meanwhile another session
+# canceled and terminated, and the server is killed and recovers.  Meanwhile another session
 # asks, in one snapshot each time, whether everything adds up (Snapshot.pm), and the
 # account of what was acknowledged is compared with what is there.  Whatever is
 # wrong ends the run: fault() says when and what.
@@ -41,7 +41,7 @@ sub new
 	my ($class, $node) = @_;
 	my $self = bless {
 		node => $node, workers => [], prepared => [], last_gid => 0, done => {}, begun => time, crashes => 0,
-		terminated => 0, snapshots => 0, recounts => 0, orders => 0
+		terminated => 0, canceled => 0, snapshots => 0, recounts => 0, orders => 0
 	}, $class;
 	my $admin = Session->new($node);
 	$admin->run('CREATE EXTENSION oms');
@@ -81,7 +81,9 @@ sub renew
 sub fault
 {
 	my ($self, $what) = @_;
-	$self->{fault} //= sprintf 'after %.1f s: %s', time - $self->{begun}, $what;
+	my $statements = 0;
+	$statements += $_ for map { values %$_ } values %{ $self->{done} };
+	$self->{fault} //= sprintf 'after %.1f s, %d statements: %s', time - $self->{begun}, $statements, $what;
 	return;
 }
 
@@ -100,8 +102,9 @@ sub job
 	my ($self) = @_;
 	my $deed = $self->{mix}->draw;
 	my $single = @{ $deed->{sql} } == 1;
-	my $chance = rand;
-	my $begin = 'BEGIN ISOLATION LEVEL ' . pick(('READ COMMITTED') x 3, 'REPEATABLE READ', 'SERIALIZABLE');
+	my $is_plain = $deed->{meets} && rand() < 0.6;
+	my $chance = $is_plain ? 1 : rand;
+	my $begin = 'BEGIN ISOLATION LEVEL ' . ($is_plain ? 'READ COMMITTED' : pick(('READ COMMITTED') x 3, 'REPEATABLE READ', 'SERIALIZABLE'));
 	my @steps = steps($deed);
 	# now and then an application thinks before it commits, and others wait
 	my $job = { deeds => [], end => 'COMMIT', pause => rand() < 0.06 ? rand 0.25 : 0 };
@@ -186,11 +189,13 @@ sub end_job
 	return;
 }
 
-# is_promised($state, $message, $deed): an error that a statement may end with
+# is_promised($worker, $state, $message, $deed): an error that a statement may end with
 sub is_promised
 {
-	my ($self, $state, $message, $deed) = @_;
+	my ($self, $worker, $state, $message, $deed) = @_;
 	return 1 if $state =~ /^(40001|OM00[1-4]|OM006|OM009|OM01[12])$/;
+	# who is out of time may be so again while the transaction ends
+	return 1 if $state eq '57014' && (!$deed || time - ($worker->{canceled_at} // 0) < PATIENCE);
 	return 1 if $state eq '40P01' && $self->{pairs};
 	return 1 if $deed && $deed->{errors} && $state =~ $deed->{errors};
 	# of a draft that was deleted
@@ -207,7 +212,7 @@ sub answered
 	{
 		$self->{done}{$name}{$state}++ if $name;
 		$self->fault("error: $state $result->{message} in $name: " . substr($result->{sql}, 0, 300))
-		  unless $self->is_promised($state, $result->{message}, $step->{deed});
+		  unless $self->is_promised($worker, $state, $result->{message}, $step->{deed});
 		if ($step->{undone})
 		{
 			shift @{ $job->{steps} } while !$job->{steps}[0]{undoes};
@@ -339,19 +344,25 @@ sub end_prepared
 	return;
 }
 
-sub terminate_somebody
+# end_somebody(): a session is terminated, or its statement canceled, most likely one
+# that plans a wave, which takes longest
+sub end_somebody
 {
 	my ($self) = @_;
 	my $hand = $self->{hand};
 	return if $hand->{busy} || !$self->{terminates} || time < $self->{terminate_at};
 	my @busy = grep { $_->{busy} && !$_->{gone} } @{ $self->{workers} };
 	return unless @busy;
-	$self->{terminate_at} = time + 1 + rand 2;
-	$self->{terminated}++;
+	my @waves = grep { (($_->{step}{deed} // {})->{verb} // '') eq 'wave' } @busy;
+	my $one = pick(@waves && rand() < 0.7 ? @waves : @busy);
+	my $ends = rand() < (@waves ? 0.3 : 0.6);
+	$self->{terminate_at} = time + 0.5 + rand 1.5;
+	$self->{ $ends ? 'terminated' : 'canceled' }++;
+	$one->{canceled_at} = time unless $ends;
 	$hand->{since} = time;
 	$hand->{then} = sub { };
 	delete $hand->{ends};
-	$hand->send('SELECT pg_terminate_backend(' . pick(@busy)->{pid} . ')');
+	$hand->send('SELECT ' . ($ends ? 'pg_terminate_backend' : 'pg_cancel_backend') . "($one->{pid})");
 	return;
 }
 
@@ -437,7 +448,7 @@ sub round
 		}
 		$self->look;
 		$self->end_prepared;
-		$self->terminate_somebody;
+		$self->end_somebody;
 		$self->hear(0.05);
 	}
 	if (!$self->{fault})
@@ -458,7 +469,23 @@ sub drain
 		return unless $self->hear(0.05);
 	}
 	$self->settle_account;
+	$self->plan_again;
 	$self->repair;
+	return;
+}
+
+# plan_again(): with nobody at work, what a wave says orders cost afterwards is what
+# the next finds they cost before
+sub plan_again
+{
+	my ($self) = @_;
+	return if $self->{fault};
+	my $wave = q(SELECT cost_before, cost_after FROM oms.plan_wave('shop', budget => '0.1 s'));
+	my ($first, $second, $end) = map { $self->{hand}->try($_) } "BEGIN; $wave", $wave, 'COMMIT';
+	my ($failed) = grep { $_->{state} } $first, $second, $end;
+	return $self->fault("error: $failed->{state} $failed->{message} in plan_wave") if $failed;
+	$self->fault("wave: orders cost $first->{rows}[0][1] after one and $second->{rows}[0][0] before the next")
+	  if $first->{rows}[0][1] != $second->{rows}[0][0];
 	return;
 }
 
