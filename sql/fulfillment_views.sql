@@ -126,6 +126,39 @@ BEGIN
 	COMMENT ON COLUMN backlog.load_today IS 'Units of this day that the location was given, in its time_zone, sent ones included (location_loads); the same in each of its rows: do not add up; NULL: it has no daily_capacity';
 	COMMENT ON COLUMN backlog.daily_capacity IS 'Units that can leave the location in a day, the same in each of its rows; NULL: no limit';
 	COMMENT ON COLUMN backlog.load_share IS 'load_today / daily_capacity, to 4 decimals; more than 1 where the capacity was lowered; NULL: no limit, or 0';
+
+	CREATE VIEW package_facts WITH (security_invoker = true) AS
+	SELECT p.id::text AS package_id, o.number AS order_number, f.number AS fulfillment_number, f.location, f.method,
+		coalesce(p.carrier, f.carrier) AS carrier, p.tracking_number, p.status, e.description AS last_event, p.last_event_at,
+		(SELECT sum(l.quantity) FROM package_lines l WHERE l.package_id = p.id)::bigint AS units, p.weight_grams,
+		p.created_at AS packed_at, p.shipped_at, p.delivered_at, f.promised_at,
+		round(extract(epoch FROM p.delivered_at - p.shipped_at) / 3600, 2) AS hours_in_transit,
+		round(extract(epoch FROM p.delivered_at - f.promised_at) / 3600, 2) AS hours_late,
+		coalesce(f.promised_at < now() AND p.delivered_at IS NULL AND f.delivered_at IS NULL AND f.closed_at IS NULL
+			AND f.stock_state IN ('reserved', 'issued'), false) AS overdue
+	FROM packages p JOIN fulfillments f ON f.id = p.fulfillment_id JOIN orders o ON o.id = f.order_id
+		LEFT JOIN carrier_events e ON e.id = p.last_event_id AND e.package_id = p.id
+	WHERE p.voided_at IS NULL;
+	COMMENT ON VIEW package_facts IS 'One row a package that is not voided; basis: the package, as its carrier tells, now';
+	COMMENT ON COLUMN package_facts.package_id IS 'packages.id';
+	COMMENT ON COLUMN package_facts.order_number IS 'What people call the order; it may have several packages';
+	COMMENT ON COLUMN package_facts.fulfillment_number IS 'What people call the fulfillment that leaves in it, perhaps in others too';
+	COMMENT ON COLUMN package_facts.location IS 'Code of where it leaves';
+	COMMENT ON COLUMN package_facts.method IS 'Code of how it goes';
+	COMMENT ON COLUMN package_facts.carrier IS 'Who transports it: packages.carrier, else fulfillments.carrier; NULL: nobody says';
+	COMMENT ON COLUMN package_facts.tracking_number IS 'What the carrier calls it; NULL: it has no label yet';
+	COMMENT ON COLUMN package_facts.status IS 'What the carrier told last: in_transit, out_for_delivery, attempted, exception, lost, returned, delivered; packed: nothing yet';
+	COMMENT ON COLUMN package_facts.last_event IS 'That in the carrier''s words; NULL: there are none';
+	COMMENT ON COLUMN package_facts.last_event_at IS 'When that happened, as the carrier says; NULL: nothing yet';
+	COMMENT ON COLUMN package_facts.units IS 'Units in it; NULL: nobody says what it holds';
+	COMMENT ON COLUMN package_facts.weight_grams IS 'What it weighs, in grams; NULL: nobody says';
+	COMMENT ON COLUMN package_facts.packed_at IS 'When it was packed';
+	COMMENT ON COLUMN package_facts.shipped_at IS 'When the carrier first told of it; NULL: not yet';
+	COMMENT ON COLUMN package_facts.delivered_at IS 'When it was first delivered, as the carrier says; NULL: not yet';
+	COMMENT ON COLUMN package_facts.promised_at IS 'When the customer may expect its fulfillment; NULL: nobody has promised';
+	COMMENT ON COLUMN package_facts.hours_in_transit IS 'Hours from shipped_at to delivered_at, to 2 decimals; NULL: not delivered';
+	COMMENT ON COLUMN package_facts.hours_late IS 'Hours from promised_at to delivered_at, to 2 decimals: less than 0 where it came early; NULL: not delivered, or nothing was promised';
+	COMMENT ON COLUMN package_facts.overdue IS 'Whether it is late already: promised_at has passed, neither it nor its fulfillment is delivered, and that is not in a final state, nor were its units given back';
 END
 $layout$;
 COMMENT ON FUNCTION oms.layout_fulfillment_views() IS 'Creates the views of how locations do in the first schema of search_path; called by oms.create_store';

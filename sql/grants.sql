@@ -62,7 +62,7 @@ BEGIN
 			('clerk', 'INSERT', 'packages', 'status shipped_at delivered_at last_event_at last_event_id revision'),
 			('clerk', 'UPDATE', 'packages', 'id fulfillment_id status created_at shipped_at delivered_at last_event_at last_event_id
 				revision'),
-			('clerk', 'INSERT', 'package_lines', NULL),
+			('clerk', 'INSERT, UPDATE, DELETE', 'package_lines', NULL),
 			('clerk', 'INSERT', 'carrier_events', NULL),
 			('manager', 'INSERT', 'stock_movements', 'on_hand_change unavailable_change xid'),
 			('manager', 'UPDATE', 'stock', 'sku location on_hand unavailable reserved revision'),

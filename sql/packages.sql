@@ -15,14 +15,15 @@ BEGIN
 		status text COLLATE "C" NOT NULL DEFAULT 'packed' CHECK (status IN ('packed', 'in_transit', 'out_for_delivery', 'attempted',
 			'exception', 'lost', 'returned', 'delivered')),
 		created_at timestamptz NOT NULL DEFAULT clock_timestamp() CHECK (isfinite(created_at)),
-		voided_at timestamptz,
+		voided_at timestamptz CHECK (isfinite(voided_at)),
 		shipped_at timestamptz,
 		delivered_at timestamptz,
 		last_event_at timestamptz,
 		last_event_id bigint,
 		attributes jsonb NOT NULL DEFAULT '{}',
 		revision bigint NOT NULL DEFAULT 0,
-		CHECK (tracking_number IS NULL OR carrier IS NOT NULL)
+		CHECK (tracking_number IS NULL OR carrier IS NOT NULL),
+		CHECK (voided_at IS NULL OR status = 'packed')
 	) WITH (fillfactor = 70);
 	CREATE INDEX ON packages (fulfillment_id);
 	CREATE INDEX packages_tracking ON packages (carrier, tracking_number);
@@ -35,7 +36,7 @@ BEGIN
 	COMMENT ON COLUMN packages.carrier IS 'Who transports it; people write it until it is delivered (OM006)';
 	COMMENT ON COLUMN packages.tracking_number IS 'What the carrier calls it, once among the packages that are neither delivered nor voided; people write it until it is delivered (OM006)';
 	COMMENT ON COLUMN packages.weight_grams IS 'What it weighs, in grams; people write it until it is delivered (OM006)';
-	COMMENT ON COLUMN packages.status IS 'packed: no carrier has told of it; else the code of the event that is last by its at; kept by the engine';
+	COMMENT ON COLUMN packages.status IS 'packed: no carrier has told of it; else the code of the event that is last by its at, of several of one time the furthest on; kept by the engine';
 	COMMENT ON COLUMN packages.created_at IS 'When it was packed: the clock at the INSERT unless the INSERT says; fixed (OM006)';
 	COMMENT ON COLUMN packages.voided_at IS 'When it was given up, its units being unpacked; people set it, once (OM006), and only while no carrier has told of it (OM002)';
 	COMMENT ON COLUMN packages.shipped_at IS 'When the carrier first told of it: the least at of its events; kept by the engine';
@@ -52,7 +53,7 @@ BEGIN
 		PRIMARY KEY (package_id, order_line_id)
 	);
 	CREATE INDEX ON package_lines (order_line_id);
-	COMMENT ON TABLE package_lines IS 'What a package holds: units of its fulfillment''s lines, never more than the fulfillment has of them (OM002); append-only, a package is voided instead';
+	COMMENT ON TABLE package_lines IS 'What a package holds: units of its fulfillment''s lines, never more than the fulfillment has of them (OM002); people write it until a carrier has told of the package, or it is voided (OM002)';
 	COMMENT ON COLUMN package_lines.package_id IS 'The package that the units are in';
 	COMMENT ON COLUMN package_lines.order_line_id IS 'Which line they are of, one that the package''s fulfillment carries';
 	COMMENT ON COLUMN package_lines.quantity IS 'Units of the line, more than 0';
@@ -69,19 +70,21 @@ BEGIN
 		description text CHECK (length(description) <= 1000),
 		status text COLLATE "C" CHECK (length(status) BETWEEN 1 AND 63),
 		reason text COLLATE "C" REFERENCES reasons,
-		recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-		CONSTRAINT carrier_events_replay UNIQUE (carrier, external_ref)
+		recorded_at timestamptz NOT NULL DEFAULT clock_timestamp()
 	);
+	-- some carriers number the events of each parcel from 1
+	CREATE UNIQUE INDEX carrier_events_replay ON carrier_events (carrier, external_ref, tracking_number) NULLS NOT DISTINCT
+		WHERE external_ref IS NOT NULL;
 	CREATE INDEX ON carrier_events (package_id, at, id);
 	CREATE INDEX ON carrier_events (reason) WHERE reason IS NOT NULL;
 	COMMENT ON TABLE carrier_events IS 'What carriers tell of packages: append-only, people and feeds insert it, in any order';
 	COMMENT ON COLUMN carrier_events.id IS 'Key, ascending as rows are written; transactions may commit in another order';
 	COMMENT ON COLUMN carrier_events.at IS 'When it happened, as the carrier says; packages follow the last by this time';
-	COMMENT ON COLUMN carrier_events.package_id IS 'Which package it is about; an INSERT may leave it out: then carrier and tracking_number say, and one not known is OM012';
+	COMMENT ON COLUMN carrier_events.package_id IS 'Which package it is about; an INSERT may leave it out: then carrier and tracking_number say, and one not known is OM012; one that is voided is OM002';
 	COMMENT ON COLUMN carrier_events.carrier IS 'Who tells; an INSERT may leave it out: then it is the package''s';
-	COMMENT ON COLUMN carrier_events.tracking_number IS 'What the carrier calls the package; NULL: package_id was given and the package has none';
+	COMMENT ON COLUMN carrier_events.tracking_number IS 'What the carrier calls the package; an INSERT may leave it out: then it is the package''s; NULL: that had none';
 	COMMENT ON COLUMN carrier_events.code IS 'in_transit, out_for_delivery, attempted (nobody was there), exception (something is wrong), lost, returned (it is back where it left), delivered';
-	COMMENT ON COLUMN carrier_events.external_ref IS 'What the carrier calls the event, once a carrier; oms.record_carrier_events leaves out one that is there already; NULL: it has no name';
+	COMMENT ON COLUMN carrier_events.external_ref IS 'What the carrier calls the event, once a carrier and tracking number; oms.record_carrier_events leaves out one that is there already; NULL: it has no name';
 	COMMENT ON COLUMN carrier_events.description IS 'What the carrier says of it, in words for people';
 	COMMENT ON COLUMN carrier_events.status IS 'Status that the fulfillment is to move to when all its packages say this code; NULL: delivered and returned do what the workflow does then, others nothing';
 	COMMENT ON COLUMN carrier_events.reason IS 'Why, a status_reason of that move, whose stock_effect it obeys';
@@ -105,12 +108,15 @@ VALUES
 		'Unpacks the units of packages that were voided'),
 	('packages', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
 		'Refuses TRUNCATE (OM006)'),
-	('package_lines', 'oms_act', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('package_line')$$,
+	('package_lines', 'oms_act_insert', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('package_line')$$,
 		'Counts a statement''s units as packed, no more than fulfillments have (OM002)'),
-	('package_lines', 'oms_log', 'BEFORE DELETE OR UPDATE', $$FOR EACH ROW EXECUTE FUNCTION oms.refuse('log')$$,
-		'Refuses to change or remove what is packed (OM005)'),
-	('package_lines', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('log')$$,
-		'Refuses TRUNCATE (OM005)'),
+	('package_lines', 'oms_act_update', 'AFTER UPDATE', $$REFERENCING OLD TABLE AS o NEW TABLE AS n
+			FOR EACH STATEMENT EXECUTE FUNCTION oms.act('package_line')$$,
+		'Counts what a statement has packed otherwise (OM002)'),
+	('package_lines', 'oms_act_delete', 'AFTER DELETE', $$REFERENCING OLD TABLE AS o FOR EACH STATEMENT EXECUTE FUNCTION oms.act('package_line')$$,
+		'Counts a statement''s units as unpacked, while their package is here (OM002)'),
+	('package_lines', 'oms_truncate', 'BEFORE TRUNCATE', $$FOR EACH STATEMENT EXECUTE FUNCTION oms.refuse('keep')$$,
+		'Refuses TRUNCATE (OM006)'),
 	('carrier_events', 'oms_guard', 'BEFORE INSERT', $$FOR EACH ROW EXECUTE FUNCTION oms.guard('carrier_event')$$,
 		'Finds the package by its tracking number (OM012)'),
 	('carrier_events', 'oms_act', 'AFTER INSERT', $$REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION oms.act('carrier_event')$$,
@@ -126,4 +132,4 @@ CREATE FUNCTION oms.record_carrier_events(store text, feed jsonb, OUT recorded b
 	OUT moved bigint, OUT unknown_items jsonb, OUT unmoved_items jsonb)
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'oms_record_carrier_events';
-COMMENT ON FUNCTION oms.record_carrier_events(text, jsonb) IS 'Records what a carrier tells of many packages: {"carrier": code, "events": [{"tracking_number", "code", "at", "external_ref", "description", "status", "reason"}]}, inserted into carrier_events as the caller. recorded events are new; repeated ones were there, and have no effect but that their fulfillments are tried again; unknown ones name a tracking number of no package and are not kept (unknown_items). moved counts the fulfillments that moved; unmoved_items are those that could not, and why. Needs INSERT on carrier_events. Errors: OM012 a fault in the feed; OM010 no such store';
+COMMENT ON FUNCTION oms.record_carrier_events(text, jsonb) IS 'Records what a carrier tells of many packages: {"carrier": code, "events": [{"tracking_number", "code", "at", "external_ref", "description", "status", "reason"}]}, inserted into carrier_events as the caller. recorded events are new; repeated ones were there, and have no effect but that their fulfillments are tried again; unknown ones name a tracking number of no package and are not kept: unknown_items are they, as events to send again. moved counts the fulfillments that moved; unmoved_items are those that could not, and why. Needs INSERT on carrier_events. Errors: OM012 a fault in the feed; OM010 no such store';

@@ -4,7 +4,8 @@
  *
  * Reached by the triggers on carrier_events.  A package has the code of the event
  * that is last by its own time, whatever order events come in: the fold is an
- * UPDATE that compares with what the row says once it is locked.
+ * UPDATE that compares with what the row says once it is locked.  One that is
+ * voided by then follows nothing.
  *
  * A fulfillment moves when all its packages say the same: delivered takes its
  * move that does deliver, returned the one that does restock, and an event may
@@ -31,6 +32,7 @@
 #include "import.h"
 #include "machine.h"
 #include "oms.h"
+#include "packages.h"
 #include "plan.h"
 #include "transition.h"
 
@@ -46,14 +48,9 @@ static const StoreQuery read_package = {
 	"SELECT p.carrier, p.tracking_number FROM @.packages p WHERE p.id" EQ "$1", 1, {UUIDOID}
 };
 
-static const StoreQuery lock_fulfillments = {
-	"SELECT f.id FROM @.fulfillments f WHERE f.id IN (SELECT p.fulfillment_id FROM @.packages p WHERE p.id" EQ "ANY ($1))"
-	" ORDER BY f.id FOR NO KEY UPDATE",
-	1, {UUIDARRAYOID}
-};
-
 #define IS_LAST \
-	"(p.last_event_at IS NULL OR e.at" GT "p.last_event_at OR (e.at" EQ "p.last_event_at AND e.id" GT "p.last_event_id))"
+	"(p.last_event_at IS NULL OR ROW(e.at, " CARRIER_RANK("e.code") ", e.id)" GT \
+	"ROW(p.last_event_at, " CARRIER_RANK("p.status") ", p.last_event_id))"
 
 static const StoreQuery fold_events = {
 	"UPDATE @.packages p SET status = CASE WHEN " IS_LAST " THEN e.code ELSE p.status END,"
@@ -62,8 +59,15 @@ static const StoreQuery fold_events = {
 	" shipped_at = LEAST(p.shipped_at, e.first_at), delivered_at = LEAST(p.delivered_at, e.delivered_at),"
 	" revision = p.revision" PLUS "1"
 	" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
-	" pg_catalog.unnest($5), pg_catalog.unnest($6)) AS e(package_id, id, at, code, first_at, delivered_at) WHERE p.id" EQ "e.package_id",
+	" pg_catalog.unnest($5), pg_catalog.unnest($6)) AS e(package_id, id, at, code, first_at, delivered_at)"
+	" WHERE p.id" EQ "e.package_id AND p.voided_at IS NULL",
 	6, {UUIDARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static const StoreQuery find_voided = {
+	"SELECT COALESCE(p.tracking_number, p.id::pg_catalog.text) FROM @.packages p WHERE p.id" EQ "ANY ($1) AND p.voided_at IS NOT NULL"
+	" ORDER BY p.id LIMIT 1",
+	1, {UUIDARRAYOID}
 };
 
 /*
@@ -99,6 +103,7 @@ typedef struct Event
 	TimestampTz at;
 	int64		id;
 	const char *code;
+	int			rank;			/* of the code */
 	bool		moves;			/* its package's fulfillment may follow */
 } Event;
 
@@ -130,6 +135,25 @@ oms_report_following(Following *following)
 }
 
 /*
+ * oms_carrier_rank returns which code is later of events of one time; -1: it is
+ * none.
+ */
+int
+oms_carrier_rank(const char *code)
+{
+	static const char *const codes[] = {
+		"in_transit", "exception", "out_for_delivery", "attempted", "lost", "delivered", "returned"
+	};
+
+	for (int i = 0; i < (int) lengthof(codes); i++)
+	{
+		if (strcmp(codes[i], code) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/*
  * oms_guard_carrier_event finds the package of a new event, and the carrier.
  */
 HeapTuple
@@ -155,7 +179,7 @@ oms_guard_carrier_event(Store *store, TriggerData *trigger)
 				 errtablecol(trigger->tg_relation, SPI_fnumber(tupdesc, "at"))));
 	for (int i = 0; i < 3; i++)
 		values[i] = SPI_getbinval(trigger->tg_trigtuple, tupdesc, numbers[i], &nulls[i]);
-	if (!nulls[0] && !nulls[1])
+	if (!nulls[0] && !nulls[1] && !nulls[2])
 		return trigger->tg_trigtuple;
 	oms_become_owner(store, &scope);
 	oms_spi_begin();
@@ -169,7 +193,8 @@ oms_guard_carrier_event(Store *store, TriggerData *trigger)
 	}
 	else if (oms_run(store, &read_package, values) == 1)
 	{
-		values[1] = oms_column(0, 1, TEXTOID, &nulls[1]);
+		if (nulls[1])
+			values[1] = oms_column(0, 1, TEXTOID, &nulls[1]);
 		if (nulls[2])
 			values[2] = oms_column(0, 2, TEXTOID, &nulls[2]);
 	}
@@ -194,6 +219,8 @@ compare_events(const void *a, const void *b)
 		return by_package;
 	if (left->at != right->at)
 		return left->at < right->at ? -1 : 1;
+	if (left->rank != right->rank)
+		return left->rank - right->rank;
 	return left->id < right->id ? -1 : left->id > right->id;
 }
 
@@ -222,12 +249,36 @@ read_events(TriggerData *trigger, int *count)
 		event->at = (TimestampTz) oms_walk_int64(&walk, numbers[1]);
 		event->id = oms_walk_int64(&walk, numbers[2]);
 		event->code = oms_walk_text(&walk, numbers[3]);
+		event->rank = oms_carrier_rank(event->code);
 		event->moves = strcmp(event->code, "delivered") == 0 || strcmp(event->code, "returned") == 0 ||
 			oms_walk_text(&walk, numbers[4]);
 	}
 	oms_walk_end(&walk);
 	qsort(events, *count, sizeof(Event), compare_events);
 	return events;
+}
+
+/*
+ * refuse_voided tells why packages could not follow.  A feed found none of them
+ * voided: that is news, which it sees when it is sent again.
+ */
+static void
+refuse_voided(Store *store, Datum packages)
+{
+	const char *name;
+
+	if (oms_run(store, &find_voided, &packages) == 0)
+		oms_refuse_interference("packages");
+	name = oms_column_text(0, 1);
+	if (report)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("package \"%s\" was voided by another session", name),
+				 errhint("Retry the transaction.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_OMS_GUARD_REFUSED),
+			 errmsg("package \"%s\" is voided, so no carrier has it", name),
+			 errhint("Record the event of the package that the units are in now.")));
 }
 
 /*
@@ -264,7 +315,7 @@ fold(Store *store, const Event *events, int count)
 	for (int i = 0; i < 6; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	if (oms_run(store, &fold_events, args) != arrays[0]->count)
-		oms_refuse_interference("packages");
+		refuse_voided(store, args[0]);
 }
 
 /*
@@ -293,7 +344,7 @@ oms_act_carrier_events(Store *store, TriggerData *trigger)
 		}
 		oms_become_owner(store, &scope);
 		if (packages->count > 0)
-			(void) oms_run(store, &lock_fulfillments, (Datum[]) {oms_array_datum(packages)});
+			oms_lock_packed(store, oms_array_datum(packages));
 		fold(store, events, count);
 		oms_follow_packages(store, packages, report ? report : &following);
 		oms_leave_owner(&scope);

@@ -11,6 +11,14 @@
 #include "rows.h"
 #include "store.h"
 
+/*
+ * What a carrier tells, in the order in which it comes to pass.  Carriers tell
+ * the minute, if that: of events of one time the one that is later here is last.
+ */
+#define CARRIER_CODES \
+	"'{in_transit,exception,out_for_delivery,attempted,lost,delivered,returned}'::pg_catalog.text[]"
+#define CARRIER_RANK(code) "pg_catalog.array_position(" CARRIER_CODES ", " code ")"
+
 /* What came of following packages. */
 typedef struct Following
 {
@@ -21,6 +29,7 @@ typedef struct Following
 	const char *why;
 } Following;
 
+extern int	oms_carrier_rank(const char *code);
 extern HeapTuple oms_guard_carrier_event(Store *store, TriggerData *trigger);
 extern void oms_act_carrier_events(Store *store, TriggerData *trigger);
 extern Following *oms_report_following(Following *following);

@@ -3,8 +3,8 @@
  *	  oms.record_carrier_events: what a carrier tells of many packages at once.
  *
  * The events are inserted as the caller, by one statement, whose trigger does
- * the rest (carrier.c).  One that is there already, by the carrier's name for it,
- * is left out; its fulfillment is tried again, so that a feed which is sent again
+ * the rest (carrier.c).  One that is there already, by the carrier's names for it
+ * and its parcel, is left out; its fulfillment is tried again, so that a feed which is sent again
  * moves what could not move before.  Rows are inserted in order of their names:
  * two feeds that tell the same wait for each other in one order.
  */
@@ -21,6 +21,7 @@
 #include "document.h"
 #include "import.h"
 #include "oms.h"
+#include "packages.h"
 #include "plan.h"
 
 #define MAX_EVENTS 100000		/* MAX_DOCUMENT comes first, as a rule */
@@ -39,9 +40,10 @@ static const StoreQuery insert_events = {
 	"INSERT INTO @.carrier_events (carrier, package_id, tracking_number, code, at, external_ref, description, status, reason)"
 	" SELECT $1, e.package_id, e.tracking_number, e.code, e.at, e.external_ref, e.description, e.status, e.reason"
 	" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),"
-	" pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9))"
-	" AS e(package_id, tracking_number, code, at, external_ref, description, status, reason) ORDER BY e.external_ref"
-	" ON CONFLICT (carrier, external_ref) DO NOTHING",
+	" pg_catalog.unnest($6), pg_catalog.unnest($7), pg_catalog.unnest($8), pg_catalog.unnest($9)) WITH ORDINALITY"
+	" AS e(package_id, tracking_number, code, at, external_ref, description, status, reason, n)"
+	" ORDER BY e.external_ref, e.tracking_number, e.n"
+	" ON CONFLICT (carrier, external_ref, tracking_number) WHERE external_ref IS NOT NULL DO NOTHING",
 	9, {
 		TEXTOID, UUIDARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
 		TEXTARRAYOID
@@ -49,12 +51,6 @@ static const StoreQuery insert_events = {
 };
 
 /* As the owner. */
-static const StoreQuery lock_fulfillments = {
-	"SELECT f.id FROM @.fulfillments f WHERE f.id IN (SELECT p.fulfillment_id FROM @.packages p WHERE p.id" EQ "ANY ($1))"
-	" ORDER BY f.id FOR NO KEY UPDATE",
-	1, {UUIDARRAYOID}
-};
-
 static const StoreQuery find_unknown_reason = {
 	"SELECT w.code FROM ROWS FROM (pg_catalog.unnest($1)) AS w(code) WHERE w.code IS NOT NULL"
 	" AND NOT EXISTS (SELECT FROM @.reasons r WHERE r.code" EQ "w.code) LIMIT 1",
@@ -76,14 +72,11 @@ static const Field event_fields[EVENT_FIELDS] = {
 	[REASON] = {"reason", FIELD_CODE}
 };
 
-static const char *const codes[] = {
-	"in_transit", "out_for_delivery", "attempted", "exception", "lost", "returned", "delivered", NULL
-};
-
 typedef struct CarrierFeed
 {
 	const char *carrier;
 	int			count;
+	JsonbContainer **items;		/* the events as they were sent */
 	Array	   *fields[EVENT_FIELDS];	/* a column an array */
 	Array	   *package_ids;	/* of those that are known */
 	int64		recorded;
@@ -97,12 +90,8 @@ typedef struct CarrierFeed
 static void
 require_code(const char *code, const char *path)
 {
-	for (int i = 0; codes[i]; i++)
-	{
-		if (strcmp(codes[i], code) == 0)
-			return;
-	}
-	oms_document_fault(path, "code", "must be in_transit, out_for_delivery, attempted, exception, lost, returned or delivered");
+	if (oms_carrier_rank(code) < 0)
+		oms_document_fault(path, "code", "must be in_transit, out_for_delivery, attempted, exception, lost, returned or delivered");
 }
 
 /*
@@ -121,6 +110,7 @@ parse_feed(CarrierFeed *feed, Jsonb *document)
 	oms_parse_object(oms_document_root(document, "", false), "", fields, lengthof(fields), values);
 	feed->carrier = values[0].text;
 	feed->count = oms_array_length(values[1].container, "events", MAX_EVENTS);
+	feed->items = palloc(Max(1, feed->count) * sizeof(JsonbContainer *));
 	for (int f = 0; f < EVENT_FIELDS; f++)
 		feed->fields[f] = oms_array(f == AT ? TIMESTAMPTZOID : TEXTOID, feed->count);
 	for (int i = 0; i < feed->count; i++)
@@ -128,7 +118,8 @@ parse_feed(CarrierFeed *feed, Jsonb *document)
 		FieldValue	event[EVENT_FIELDS];
 		char	   *path = psprintf("events[%d]", i);
 
-		oms_parse_object(oms_array_object(values[1].container, i, "events"), path, event_fields, EVENT_FIELDS, event);
+		feed->items[i] = oms_array_object(values[1].container, i, "events");
+		oms_parse_object(feed->items[i], path, event_fields, EVENT_FIELDS, event);
 		require_code(event[CODE].text, path);
 		if (event[AT].time > now + INT64CONST(24) * USECS_PER_HOUR)
 			oms_document_fault(path, "at", "is more than a day in the future");
@@ -143,7 +134,8 @@ parse_feed(CarrierFeed *feed, Jsonb *document)
 }
 
 /*
- * find_known keeps the events of packages that there are, and lists the others.
+ * find_known keeps the events of packages that there are, and lists the others as
+ * they were sent, so that they can be sent again.
  */
 static void
 find_known(Store *store, CarrierFeed *feed)
@@ -161,9 +153,9 @@ find_known(Store *store, CarrierFeed *feed)
 
 		if (oms_column_is_null(i, 1))
 		{
-			appendStringInfo(&feed->unknown_items, "%s{\"tracking_number\": %s, \"external_ref\": %s}", feed->unknown++ == 0 ? "" : ", ",
-							 oms_json_text(TextDatumGetCString(feed->fields[TRACKING_NUMBER]->values[i])),
-							 oms_json_text(TextDatumGetCString(feed->fields[EXTERNAL_REF]->values[i])));
+			if (feed->unknown++ > 0)
+				appendStringInfoString(&feed->unknown_items, ", ");
+			(void) JsonbToCString(&feed->unknown_items, feed->items[i], 256);
 			continue;
 		}
 		id = oms_column_uuid(i, 1);
@@ -204,7 +196,7 @@ write_events(Store *store, CarrierFeed *feed, Following *following)
 			following->nunmoved = 0;
 			resetStringInfo(&following->unmoved);
 			oms_become_owner(store, &scope);
-			(void) oms_run(store, &lock_fulfillments, (Datum[]) {oms_array_datum(feed->package_ids)});
+			oms_lock_packed(store, oms_array_datum(feed->package_ids));
 			oms_follow_packages(store, feed->package_ids, following);
 			oms_leave_owner(&scope);
 		}

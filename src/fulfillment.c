@@ -159,7 +159,7 @@ require_unpacked(Store *store, Datum fulfillments, Datum lines, Datum quantities
 			 errmsg("fulfillment \"%s\" cannot give up " INT64_FORMAT " of its " INT64_FORMAT " units of line " INT64_FORMAT ": "
 					INT64_FORMAT " are in packages", oms_column_text(0, 1), oms_column_int64(0, 5), oms_column_int64(0, 4),
 					oms_column_int64(0, 2), oms_column_int64(0, 3)),
-			 errhint("Unpack them first: set packages.voided_at.")));
+			 errhint("Unpack them first: delete their package_lines, or set packages.voided_at.")));
 }
 
 /*

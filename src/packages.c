@@ -7,8 +7,8 @@
  * is in two packages and none leaves its fulfillment while it is in one
  * (fulfillment.c).
  *
- * Packages are locked after fulfillments.  Who inserts lines locks both in that
- * order and may wait.  Who voids a package holds it when this begins, and does
+ * Packages are locked after fulfillments.  Who packs locks both in that order and
+ * may wait.  Who voids a package holds it when this begins, and does
  * not wait for its fulfillment (40001).
  */
 #include "postgres.h"
@@ -30,6 +30,11 @@ static const StoreQuery lock_fulfillments = {
 	"SELECT f.id FROM @.fulfillments f WHERE f.id IN (SELECT p.fulfillment_id FROM @.packages p WHERE p.id" EQ "ANY ($1))"
 	" ORDER BY f.id FOR NO KEY UPDATE",
 	1, {UUIDARRAYOID}
+};
+
+/* Which a merge has moved while its old fulfillment was waited for. */
+static const StoreQuery find_moved = {
+	"SELECT p.id FROM @.packages p WHERE p.id" EQ "ANY ($1) AND p.fulfillment_id" NE "ALL ($2) LIMIT 1", 2, {UUIDARRAYOID, UUIDARRAYOID}
 };
 
 static const StoreQuery find_busy = {
@@ -62,7 +67,8 @@ static const StoreQuery find_unfit = {
 	"SELECT f.number, f.stock_state, ol.line_no::pg_catalog.int8, c.quantity, COALESCE(l.quantity" MINUS "l.packed, 0)"
 	" FROM " PACKED " c JOIN @.fulfillments f ON f.id" EQ "c.fulfillment_id JOIN @.order_lines ol ON ol.id" EQ "c.line_id"
 	" LEFT JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id AND l.order_line_id" EQ "c.line_id"
-	" WHERE l.id IS NULL OR l.packed" PLUS "c.quantity" GT "l.quantity OR f.stock_state NOT IN ('reserved', 'issued')"
+	" WHERE l.id IS NULL OR l.packed" PLUS "c.quantity" GT "l.quantity"
+	" OR (c.quantity" GT "0 AND f.stock_state NOT IN ('reserved', 'issued'))"
 	" ORDER BY f.number, ol.line_no LIMIT 1",
 	3, {UUIDARRAYOID, UUIDARRAYOID, INT8ARRAYOID}
 };
@@ -80,6 +86,21 @@ static const StoreQuery unpack_units = {
 	" WHERE l.fulfillment_id" EQ "c.fulfillment_id AND l.order_line_id" EQ "c.order_line_id",
 	1, {UUIDARRAYOID}
 };
+
+/* A row of package_lines, and all that a statement has changed, a column an array. */
+typedef struct PackedRow
+{
+	pg_uuid_t	package_id;
+	pg_uuid_t	line_id;
+	int64		quantity;
+} PackedRow;
+
+typedef struct Repacking
+{
+	Array	   *packages;
+	Array	   *lines;
+	Array	   *quantities;		/* less than 0 where units were taken out */
+} Repacking;
 
 typedef struct PackageColumn
 {
@@ -101,6 +122,28 @@ static const PackageColumn columns[] = {
 
 static void judge_new(Store *store, TriggerData *trigger);
 static void judge_change(Store *store, TriggerData *trigger);
+
+/*
+ * oms_lock_packed locks the fulfillments that packages are of.
+ */
+void
+oms_lock_packed(Store *store, Datum package_ids)
+{
+	Array	   *ids;
+
+	do
+	{
+		uint64		found = oms_run(store, &lock_fulfillments, &package_ids);
+
+		ids = oms_array(UUIDOID, (int) found);
+		for (uint64 i = 0; i < found; i++)
+		{
+			pg_uuid_t	id = oms_column_uuid(i, 1);
+
+			oms_array_add_uuid(ids, &id);
+		}
+	} while (oms_run(store, &find_moved, (Datum[]) {package_ids, oms_array_datum(ids)}) > 0);
+}
 
 /*
  * oms_guard_package judges a package BEFORE it is written.
@@ -286,11 +329,11 @@ refuse_unfit(void)
 			 errmsg(INT64_FORMAT " units of line " INT64_FORMAT " of fulfillment \"%s\" cannot be packed: it has " INT64_FORMAT
 					" that are in no package", oms_column_int64(0, 4), oms_column_int64(0, 3), oms_column_name(0, 1),
 					oms_column_int64(0, 5)),
-			 errhint("Void the package that they are in, or divide or merge fulfillments first.")));
+			 errhint("Take them out of the package that they are in, or divide or merge fulfillments first.")));
 }
 
 /*
- * require_open locks the packages and refuses those that cannot take more.
+ * require_open locks the packages and refuses those whose contents are settled.
  */
 static void
 require_open(Store *store, const Array *ids)
@@ -313,53 +356,108 @@ require_open(Store *store, const Array *ids)
 		oms_refuse_interference("packages");
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_GUARD_REFUSED),
-			 errmsg("nothing can be added to package \"%s\": it %s", oms_column_text(0, 1),
+			 errmsg("what is in package \"%s\" cannot change: it %s", oms_column_text(0, 1),
 					oms_column_bool(0, 2) ? "is voided" : "has left"),
 			 errhint("Insert another package.")));
 }
 
 /*
- * oms_act_package_lines counts a statement's units as packed.
+ * add_row notes the units of a row of package_lines; sign is -1 where they leave
+ * the package.
+ */
+static void
+add_row(Repacking *repacking, const PackedRow *row, int sign)
+{
+	oms_array_add_uuid(repacking->packages, &row->package_id);
+	oms_array_add_uuid(repacking->lines, &row->line_id);
+	oms_array_add_int64(repacking->quantities, sign * row->quantity);
+}
+
+/*
+ * read_row reads the next row, where there is one.
+ */
+static bool
+read_row(Walk *walk, const int *columns_of, PackedRow *row)
+{
+	if (!oms_walk_next(walk))
+		return false;
+	row->package_id = oms_walk_uuid(walk, columns_of[0]);
+	row->line_id = oms_walk_uuid(walk, columns_of[1]);
+	row->quantity = oms_walk_int64(walk, columns_of[2]);
+	return true;
+}
+
+/*
+ * read_repacking reads what a statement has put in and taken out.  A row that says
+ * what it said is none of it: people note what they like in columns of theirs,
+ * whatever has become of the package.
+ */
+static void
+read_repacking(TriggerData *trigger, Repacking *repacking)
+{
+	Tuplestorestate *tables[2] = {trigger->tg_oldtable, trigger->tg_newtable};
+	Walk		walks[2];
+	int			numbers[2][3];
+	PackedRow	rows[2];
+	bool		found[2] = {false, false};
+
+	for (int i = 0; i < 2; i++)
+	{
+		if (!tables[i])
+			continue;
+		oms_walk_begin(&walks[i], trigger, tables[i]);
+		numbers[i][0] = oms_walk_column(&walks[i], "package_id", UUIDOID);
+		numbers[i][1] = oms_walk_column(&walks[i], "order_line_id", UUIDOID);
+		numbers[i][2] = oms_walk_column(&walks[i], "quantity", INT8OID);
+	}
+	for (;;)
+	{
+		for (int i = 0; i < 2; i++)
+			found[i] = tables[i] && read_row(&walks[i], numbers[i], &rows[i]);
+		if (!found[0] && !found[1])
+			break;
+		if (found[0] && found[1] && oms_uuid_cmp(&rows[0].package_id, &rows[1].package_id) == 0 &&
+			oms_uuid_cmp(&rows[0].line_id, &rows[1].line_id) == 0 && rows[0].quantity == rows[1].quantity)
+			continue;
+		for (int i = 0; i < 2; i++)
+		{
+			if (found[i])
+				add_row(repacking, &rows[i], i == 0 ? -1 : 1);
+		}
+	}
+	for (int i = 0; i < 2; i++)
+	{
+		if (tables[i])
+			oms_walk_end(&walks[i]);
+	}
+}
+
+/*
+ * oms_act_package_lines counts the units that a statement has packed, and those
+ * that it has taken out again.
  */
 void
 oms_act_package_lines(Store *store, TriggerData *trigger)
 {
-	Array	   *packages;
-	Array	   *lines;
-	Array	   *quantities;
-	Walk		walk;
-	int			numbers[3];
+	Repacking	repacking;
 	OwnerScope	scope;
 	Datum		args[3];
 
 	if (oms_is_importing(store))
 		return;					/* fulfillment_lines.packed counts it already */
 	oms_spi_begin();
-	packages = oms_array(UUIDOID, 8);
-	lines = oms_array(UUIDOID, 8);
-	quantities = oms_array(INT8OID, 8);
-	oms_walk_begin(&walk, trigger, trigger->tg_newtable);
-	numbers[0] = oms_walk_column(&walk, "package_id", UUIDOID);
-	numbers[1] = oms_walk_column(&walk, "order_line_id", UUIDOID);
-	numbers[2] = oms_walk_column(&walk, "quantity", INT8OID);
-	while (oms_walk_next(&walk))
-	{
-		pg_uuid_t	package = oms_walk_uuid(&walk, numbers[0]);
-		pg_uuid_t	line = oms_walk_uuid(&walk, numbers[1]);
-
-		oms_array_add_uuid(packages, &package);
-		oms_array_add_uuid(lines, &line);
-		oms_array_add_int64(quantities, oms_walk_int64(&walk, numbers[2]));
-	}
-	oms_walk_end(&walk);
-	if (packages->count > 0)
+	repacking.packages = oms_array(UUIDOID, 8);
+	repacking.lines = oms_array(UUIDOID, 8);
+	repacking.quantities = oms_array(INT8OID, 8);
+	read_repacking(trigger, &repacking);
+	if (repacking.packages->count > 0)
 	{
 		oms_become_owner(store, &scope);
-		args[0] = oms_array_datum(packages);
-		args[1] = oms_array_datum(lines);
-		args[2] = oms_array_datum(quantities);
-		(void) oms_run(store, &lock_fulfillments, args);
-		require_open(store, packages);
+		args[0] = oms_array_datum(repacking.packages);
+		args[1] = oms_array_datum(repacking.lines);
+		args[2] = oms_array_datum(repacking.quantities);
+		oms_lock_packed(store, args[0]);
+		require_open(store, repacking.packages);
 		if (oms_run(store, &find_unfit, args) > 0)
 			refuse_unfit();
 		if (oms_run(store, &pack_units, args) == 0)

@@ -69,7 +69,7 @@ static const Fittings fittings[] = {
 	{"orders", 5, {"id"}, BY_CALLER}, {"order_lines", 6, {"id"}, BY_CALLER}, {"order_charges", 4, {"id"}, BY_CALLER},
 	{"order_holds", 5, {"id", "placed_by"}, BY_CALLER}, {"order_events", 3, {NULL}, BY_ENGINE},
 	{"fulfillments", 5, {"id"}, ELSEWHERE}, {"fulfillment_lines", 2, {"id"}, ELSEWHERE},
-	{"packages", 4, {"id"}, ELSEWHERE}, {"package_lines", 3, {NULL}, ELSEWHERE}, {"carrier_events", 4, {NULL}, ELSEWHERE},
+	{"packages", 4, {"id"}, ELSEWHERE}, {"package_lines", 4, {NULL}, ELSEWHERE}, {"carrier_events", 4, {NULL}, ELSEWHERE},
 	{"location_loads", 2, {NULL}, ELSEWHERE},
 	{"payments", 3, {"id"}, ELSEWHERE}, {"payment_transactions", 4, {NULL}, ELSEWHERE}, {"repairs", 2, {NULL}, ELSEWHERE},
 	{"bundle_items", 5, {NULL}, ELSEWHERE}, {"bundle_components", 2, {NULL}, ELSEWHERE},

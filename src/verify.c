@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
+#include "carrier.h"
 #include "loads.h"
 #include "oms.h"
 #include "plan.h"
@@ -175,7 +176,7 @@ static const Rule rules[] = {
 	" WHERE l.packed IS DISTINCT FROM coalesce(p.packed, 0) OR l.packed > l.quantity"},
 	{"a package is where its carrier's last event says",
 		"SELECT p.carrier, p.tracking_number, p.id, v.* FROM @.packages p LEFT JOIN LATERAL (SELECT e.code, e.at, e.id"
-		" FROM @.carrier_events e WHERE e.package_id = p.id ORDER BY e.at DESC, e.id DESC LIMIT 1) last ON true"
+		" FROM @.carrier_events e WHERE e.package_id = p.id ORDER BY e.at DESC, " CARRIER_RANK("e.code") " DESC, e.id DESC LIMIT 1) last ON true"
 		" LEFT JOIN (SELECT e.package_id, min(e.at) AS shipped_at, min(e.at) FILTER (WHERE e.code = 'delivered') AS delivered_at"
 		" FROM @.carrier_events e GROUP BY e.package_id) t ON t.package_id = p.id"
 		" CROSS JOIN LATERAL (SELECT coalesce(last.code, 'packed') AS status, t.shipped_at, t.delivered_at,"

@@ -83,7 +83,7 @@ SELECT pg_temp.sound('packed');
 
 UPDATE shop.packages SET voided_at = now() WHERE id = :'p';
 SELECT is(pg_temp.look(:'f'), 'released: 0 of 3 packed, 0 of 2 packed', 'a package that is voided holds nothing');
-SELECT is(pg_temp.fault(format('INSERT INTO shop.package_lines SELECT %L, l.id, 1 FROM shop.order_lines l JOIN shop.fulfillments f ON f.order_id = l.order_id WHERE f.id = %L', :'p', :'other')), 'OM002 nothing can be added to package "T1": it is voided', 'and takes nothing more');
+SELECT is(pg_temp.fault(format('INSERT INTO shop.package_lines SELECT %L, l.id, 1 FROM shop.order_lines l JOIN shop.fulfillments f ON f.order_id = l.order_id WHERE f.id = %L', :'p', :'other')), 'OM002 what is in package "T1" cannot change: it is voided', 'and takes nothing more');
 SELECT is(pg_temp.fault(format('UPDATE shop.packages SET voided_at = NULL WHERE id = %L', :'p')), 'OM006 column "voided_at" of packages cannot change again', 'for good');
 SELECT pg_temp.pack(:'f', 'T1', 3, 1) AS p \gset
 SELECT pg_temp.pack(:'f', 'T2', 0, 1) AS q \gset
@@ -96,8 +96,28 @@ SELECT is(left(pg_temp.fault(statement), 5), state, statement) FROM (VALUES
 	('UPDATE shop.packages SET fulfillment_id = (SELECT id FROM shop.fulfillments WHERE number = ''S-1001-1'')', 'OM006'),
 	('INSERT INTO shop.packages (fulfillment_id, status) SELECT id, ''lost'' FROM shop.fulfillments LIMIT 1', 'OM005'),
 	('INSERT INTO shop.packages (fulfillment_id, shipped_at) SELECT id, now() FROM shop.fulfillments LIMIT 1', 'OM005'),
-	('UPDATE shop.package_lines SET quantity = 1', 'OM005'), ('DELETE FROM shop.package_lines', 'OM005'),
+	('UPDATE shop.package_lines SET quantity = 1', 'OM002'), ('DELETE FROM shop.package_lines', 'OM002'), ('TRUNCATE shop.package_lines', 'OM006'),
+	('UPDATE shop.packages SET voided_at = ''infinity'' WHERE tracking_number = ''T2''', '23514'),
 	('UPDATE shop.fulfillment_lines SET packed = 0', 'OM005'), ('INSERT INTO shop.packages (tracking_number) VALUES (''x'')', '23502')) AS v(statement, state);
+-- what is in a parcel that is still here is changed like any row
+SELECT is(pg_temp.fault(format($$ UPDATE shop.package_lines l SET quantity = l.quantity + 1 WHERE package_id = %L AND quantity = 3 $$, :'p')),
+	'OM002 1 units of line 1 of fulfillment "S-1000-1" cannot be packed: it has 0 that are in no package', 'no more of a line than there is');
+UPDATE shop.package_lines SET quantity = 1 WHERE package_id = :'p' AND quantity = 3;
+SELECT is(pg_temp.look(:'f'), 'released: 1 of 3 packed, 2 of 2 packed', 'less of a line');
+INSERT INTO shop.package_lines AS l SELECT :'p', order_line_id, 1 FROM shop.package_lines WHERE package_id = :'p' ON CONFLICT (package_id, order_line_id) DO NOTHING;
+INSERT INTO shop.package_lines AS l SELECT :'p', order_line_id, 1 FROM shop.fulfillment_lines WHERE fulfillment_id = :'f' AND sku = 'hat'
+	ON CONFLICT (package_id, order_line_id) DO UPDATE SET quantity = l.quantity + excluded.quantity;
+SELECT is(pg_temp.look(:'f'), 'released: 2 of 3 packed, 2 of 2 packed', 'more of it');
+DELETE FROM shop.package_lines WHERE package_id = :'q';
+SELECT is(pg_temp.look(:'f'), 'released: 2 of 3 packed, 1 of 2 packed', 'a line is taken out');
+UPDATE shop.package_lines SET package_id = :'q' WHERE package_id = :'p' AND quantity = 1;
+SELECT is((SELECT string_agg(p.tracking_number || ' ' || l.quantity, ', ' ORDER BY 1) FROM shop.packages p JOIN shop.package_lines l ON l.package_id = p.id WHERE p.id IN (:'p', :'q')) || '; ' || pg_temp.look(:'f'),
+	'T1 2, T2 1; released: 2 of 3 packed, 1 of 2 packed', 'or put into another parcel');
+SELECT is(pg_temp.fault(format('UPDATE shop.package_lines SET package_id = %L WHERE package_id = %L', :'p9', :'q')),
+	'OM002 1 units of line 2 of fulfillment "S-1002-1" cannot be packed: it has 0 that are in no package', 'of its own fulfillment');
+SELECT pg_temp.sound('packed otherwise');
+UPDATE shop.package_lines SET quantity = 3 WHERE package_id = :'p';
+INSERT INTO shop.package_lines SELECT :'p', order_line_id, 1 FROM shop.package_lines WHERE package_id = :'q';
 SELECT lives_ok($$ UPDATE shop.packages SET weight_grams = 1200, attributes = '{"box": "M"}' $$, 'people write what is theirs');
 
 -- ---- events, in any order
@@ -105,12 +125,12 @@ SELECT lives_ok($$ UPDATE shop.packages SET weight_grams = 1200, attributes = '{
 UPDATE shop.fulfillments SET status = 'shipped' WHERE id = :'f';
 SELECT is(pg_temp.feeds(pg_temp.event('T1', 'out_for_delivery', '2026-01-05', 'e3'), pg_temp.event('T1', 'in_transit', '2026-01-03', 'e1'),
 	pg_temp.event('nobody''s', 'lost', '2026-01-03', 'e9')),
-	'2 new, 0 again, 1 unknown, 0 moved; unknown [{"external_ref": "e9", "tracking_number": "nobody''s"}]', 'what no package is about is reported');
+	'2 new, 0 again, 1 unknown, 0 moved; unknown [{"at": "2026-01-03", "code": "lost", "external_ref": "e9", "tracking_number": "nobody''s"}]', 'what no package is about is reported');
 SELECT is(pg_temp.parcel('T1'), 'out_for_delivery shipped 03', 'a package is where the last event says');
 SELECT is(pg_temp.feeds(pg_temp.event('T1', 'exception', '2026-01-04', 'e2'), pg_temp.event('T1', 'in_transit', '2026-01-03', 'e1')), '1 new, 1 again, 0 unknown, 0 moved', 'one event comes late, one again');
 SELECT is(pg_temp.parcel('T1'), 'out_for_delivery shipped 03', 'and the package does not go back');
 SELECT is(pg_temp.fault(format('UPDATE shop.packages SET voided_at = now() WHERE id = %L', :'p')), 'OM002 package "T1" cannot be voided: its carrier says "out_for_delivery"', 'nor can it be voided');
-SELECT is(pg_temp.fault(format('INSERT INTO shop.package_lines SELECT %L, l.id, 1 FROM shop.order_lines l JOIN shop.fulfillments f ON f.order_id = l.order_id WHERE f.id = %L', :'p', :'other')), 'OM002 nothing can be added to package "T1": it has left', 'or filled');
+SELECT is(pg_temp.fault(format('INSERT INTO shop.package_lines SELECT %L, l.id, 1 FROM shop.order_lines l JOIN shop.fulfillments f ON f.order_id = l.order_id WHERE f.id = %L', :'p', :'other')), 'OM002 what is in package "T1" cannot change: it has left', 'or filled');
 SELECT is(pg_temp.feeds(pg_temp.event('T1', 'delivered', '2026-01-06', 'e4')), '1 new, 0 again, 0 unknown, 0 moved', 'the first of two parcels');
 SELECT is(pg_temp.look(:'f'), 'shipped: 3 of 3 packed, 2 of 2 packed', 'the fulfillment waits for the other');
 SELECT is(pg_temp.feeds(pg_temp.event('T2', 'delivered', '2026-01-07', 'e5'), pg_temp.event('T2', 'delivered', '2026-01-07', 'e5')), '1 new, 1 again, 0 unknown, 1 moved', 'the second, told twice');
@@ -156,6 +176,43 @@ SELECT is((SELECT string_agg(status, ' ' ORDER BY number) FROM shop.fulfillments
 DROP TRIGGER veto ON shop.fulfillments;
 SELECT lives_ok(format($$ UPDATE shop.fulfillments SET status = 'delivered' WHERE id = %L $$, :'f5'), 'people move it as ever');
 
+-- what was told before there was a label is sent again as it was returned
+SELECT pg_temp.place(1, 1) AS early \gset
+UPDATE shop.fulfillments SET status = 'shipped' WHERE id = :'early';
+SELECT unknown_items AS items FROM oms.record_carrier_events('shop', jsonb_build_object('carrier', 'dhl', 'events', jsonb_build_array(
+	pg_temp.event('E1', 'in_transit', '2026-04-02', 'x1', '{"description": "on \"board\""}'), pg_temp.event('E1', 'delivered', '2026-04-03', 'x2')))) \gset
+SELECT pg_temp.pack(:'early', 'E1', 1, 1) AS pe \gset
+SELECT is((SELECT format('%s %s %s', recorded, unknown, moved) FROM oms.record_carrier_events('shop', jsonb_build_object('carrier', 'dhl', 'events', :'items'::jsonb))), '2 0 1', 'and is followed then');
+SELECT is((SELECT string_agg(concat_ws(' ', code, description), ', ' ORDER BY at) FROM shop.carrier_events WHERE tracking_number = 'E1'), 'in_transit on "board", delivered', 'as it was told');
+
+-- carriers tell the minute, and number the events of each parcel
+SELECT pg_temp.place(1, 1) AS f12 \gset
+SELECT pg_temp.pack(:'f12', 'R1', 1, 0) AS r1, pg_temp.pack(:'f12', 'R2', 0, 1) AS r2 \gset
+UPDATE shop.fulfillments SET status = 'shipped' WHERE id = :'f12';
+SELECT is(pg_temp.feeds(pg_temp.event('R1', 'delivered', '2026-04-03 10:00', '1'), pg_temp.event('R1', 'out_for_delivery', '2026-04-03 10:00', '2'),
+	pg_temp.event('R2', 'in_transit', '2026-04-03 09:00', '1')), '3 new, 0 again, 0 unknown, 0 moved', 'one name for an event of each parcel');
+SELECT is(pg_temp.feeds(pg_temp.event('R2', 'delivered', '2026-04-03 10:00', '2')) || ' ' || pg_temp.feeds(pg_temp.event('R2', 'exception', '2026-04-03 10:00', '3')),
+	'1 new, 0 again, 0 unknown, 1 moved 1 new, 0 again, 0 unknown, 0 moved', 'of one minute the furthest on is last');
+SELECT is(pg_temp.parcel('R1') || ', ' || pg_temp.parcel('R2'), 'delivered shipped 03 delivered 03, delivered shipped 03 delivered 03', 'in a feed and after it');
+SELECT is(pg_temp.feeds(pg_temp.event('R2', 'delivered', '2026-04-03 10:00', '2')), '0 new, 1 again, 0 unknown, 0 moved', 'and once');
+-- a label that was given up
+SELECT pg_temp.place(1, 1) AS f13 \gset
+SELECT pg_temp.pack(:'f13', 'V1', 1, 1) AS v1 \gset
+UPDATE shop.packages SET voided_at = now() WHERE id = :'v1';
+SELECT is(pg_temp.fault(format('INSERT INTO shop.carrier_events (package_id, code, at) VALUES (%L, ''delivered'', now())', :'v1')), 'OM002 package "V1" is voided, so no carrier has it', 'is nowhere');
+SELECT is(pg_temp.feeds(pg_temp.event('V1', 'delivered', '2026-04-03', '1')), '0 new, 0 again, 1 unknown, 0 moved; unknown [{"at": "2026-04-03", "code": "delivered", "external_ref": "1", "tracking_number": "V1"}]', 'nor known');
+SELECT pg_temp.sound('told in minutes');
+
+-- what analysts read
+UPDATE shop.fulfillments SET promised_at = '2026-04-02 22:00' WHERE id = :'f12';
+SELECT is((SELECT string_agg(format('%s %s %s %s %s %s %s late %s', order_number, carrier, tracking_number, status, units, hours_in_transit, hours_late, overdue), ', ' ORDER BY tracking_number) FROM shop.package_facts WHERE fulfillment_number = (SELECT number FROM shop.fulfillments WHERE id = :'f12')),
+	'S-1008 dhl R1 delivered 1 0.00 12.00 late f, S-1008 dhl R2 delivered 1 1.00 12.00 late f', 'package_facts: a row a package');
+SELECT is((SELECT count(*) FROM shop.package_facts WHERE package_id = :'v1'), 0::bigint, 'none of one that is voided');
+UPDATE shop.fulfillments SET promised_at = now() - interval '1 hour' WHERE id = :'f13';
+INSERT INTO shop.packages (fulfillment_id) VALUES (:'f13');
+SELECT is((SELECT concat_ws(' ', status, coalesce(units::text, 'unknown'), overdue) FROM shop.package_facts WHERE fulfillment_number = (SELECT number FROM shop.fulfillments WHERE id = :'f13')), 'packed unknown t', 'one that nobody has fetched is overdue');
+SELECT is((SELECT last_event FROM shop.package_facts WHERE tracking_number = 'E1'), NULL, 'the last event says nothing');
+
 -- ---- by INSERT, and without contents
 
 SELECT pg_temp.place(1, 1) AS f7 \gset
@@ -178,6 +235,7 @@ SELECT is(left(pg_temp.fault(statement), 5), state, statement) FROM (VALUES
 	('INSERT INTO shop.carrier_events (carrier, tracking_number, code, at) VALUES (''dhl'', ''T8'', ''lost'', now() + interval ''2 days'')', '22023'),
 	('INSERT INTO shop.carrier_events (carrier, tracking_number, code, at) VALUES (''dhl'', ''T8'', ''lost'', ''infinity'')', '23514'),
 	('INSERT INTO shop.carrier_events (carrier, tracking_number, code, at, external_ref) VALUES (''dhl'', ''T8'', ''lost'', now(), ''o1'')', '23505'),
+	('INSERT INTO shop.carrier_events (package_id, code, at, external_ref) SELECT id, ''lost'', now(), ''o1'' FROM shop.packages WHERE tracking_number = ''T8''', '23505'),
 	('UPDATE shop.carrier_events SET code = ''lost''', 'OM005'), ('DELETE FROM shop.carrier_events', 'OM005'), ('TRUNCATE shop.carrier_events', 'OM005')) AS v(statement, state);
 SELECT is(pg_temp.fault(format('SELECT oms.record_carrier_events(%L, %L)', 'shop', feed)), 'OM012 ' || fault, fault) FROM (VALUES
 	('[]', 'document: must be an object'), ('{"events": []}', 'carrier: is required'), ('{"carrier": "dhl", "events": [{}]}', 'events[0].tracking_number: is required'),

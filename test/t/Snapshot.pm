@@ -133,7 +133,7 @@ SELECT 'log', 'a fulfillment without lines was emptied, once, and holds nothing'
 FROM shop.fulfillments f LEFT JOIN (SELECT entity_id, count(*) AS times FROM shop.order_events WHERE event = 'emptied' GROUP BY 1) e ON e.entity_id = f.id
 WHERE EXISTS (SELECT FROM shop.fulfillment_lines l WHERE l.fulfillment_id = f.id) <> (e.times IS NULL) OR e.times > 1 OR e.times = 1 AND f.stock_state <> 'released' LIMIT 5;
 SELECT 'packages', 'a package is where the last of its events says', format('%s: %s, %s', p.tracking_number, p.status, e.codes)
-FROM shop.packages p LEFT JOIN (SELECT package_id, array_agg(code ORDER BY at DESC, id DESC) AS codes FROM shop.carrier_events GROUP BY 1) e ON e.package_id = p.id
+FROM shop.packages p LEFT JOIN (SELECT package_id, array_agg(code ORDER BY at DESC, array_position('{in_transit,exception,out_for_delivery,attempted,lost,delivered,returned}', code) DESC, id DESC) AS codes FROM shop.carrier_events GROUP BY 1) e ON e.package_id = p.id
 WHERE p.status <> coalesce(e.codes[1], 'packed') OR (p.delivered_at IS NULL) = ('delivered' = ANY (coalesce(e.codes, '{}'))) LIMIT 5;
 SELECT 'log', 'each transaction of a payment is logged once', detail ->> 'transaction' FROM shop.order_events
 WHERE event = 'payment' GROUP BY 3 HAVING count(*) > 1 LIMIT 5;
