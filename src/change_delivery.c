@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -55,16 +56,21 @@ static const StoreQuery find_codes = {
 };
 
 static const StoreQuery read_lines = {
-	"SELECT l.id, l.line_no::pg_catalog.int8, l.allocated, l.short" PLUS "l.backordered, l.expanded, l.parent_line_id, l.per_kit"
-	" FROM @.order_lines l WHERE l.order_id" EQ "$1 ORDER BY l.id",
+	"SELECT l.id, l.line_no::pg_catalog.int8, l.allocated, l.short" PLUS "l.backordered, l.expanded, l.parent_line_id, l.per_kit, s.kind"
+	" FROM @.order_lines l JOIN @.skus s ON s.code" EQ "l.sku WHERE l.order_id" EQ "$1 ORDER BY l.id",
 	1, {UUIDOID}
 };
 
-/* What holds units, and whether it goes the new way already. */
+/*
+ * What holds units, and whether it goes the new way already.  A package that says
+ * nothing of what it holds may hold all of them.
+ */
 static const StoreQuery read_reserved = {
 	"WITH locked AS (SELECT f.id FROM @.fulfillments f WHERE f.order_id" EQ "$1 AND f.stock_state" EQ "'reserved'"
 	" ORDER BY f.id FOR NO KEY UPDATE SKIP LOCKED)"
-	" SELECT f.id, f.number, f.workflow, f.status, l.order_line_id, l.quantity, l.packed,"
+	" SELECT f.id, f.number, f.workflow, f.status, l.order_line_id, l.quantity,"
+	" CASE WHEN EXISTS (SELECT FROM @.packages p WHERE p.fulfillment_id" EQ "f.id AND p.voided_at IS NULL"
+	" AND NOT EXISTS (SELECT FROM @.package_lines c WHERE c.package_id" EQ "p.id)) THEN l.quantity ELSE l.packed END,"
 	" NOT EXISTS (SELECT FROM locked k WHERE k.id" EQ "f.id),"
 	" f.method" EQ "COALESCE($2, f.method) AND f.ship_to_id IS NOT DISTINCT FROM COALESCE($3, f.ship_to_id)"
 	" AND (NOT $5 OR f.pickup_location IS NOT DISTINCT FROM $4)"
@@ -129,6 +135,10 @@ typedef struct Line
 	bool		has_parent;
 	pg_uuid_t	parent_id;
 	int64		per_kit;		/* of a component; or 0 */
+	bool		is_parcel;		/* it can be sent and collected, as no
+								 * download or appointment can */
+	bool		is_warranty;
+	int64		asked;			/* units, of a bundle kits */
 	int64		wanted;			/* units that are to go the new way */
 	bool		is_whole;		/* these are all that have not left */
 } Line;
@@ -237,6 +247,8 @@ read_order_lines(Store *store, const Change *change, int *count)
 		if (lines[i].has_parent)
 			lines[i].parent_id = oms_column_uuid(i, 6);
 		lines[i].per_kit = oms_column_is_null(i, 7) ? 0 : oms_column_int64(i, 7);
+		lines[i].is_parcel = strcmp(oms_column_text(i, 8), "digital") != 0 && strcmp(oms_column_text(i, 8), "service") != 0;
+		lines[i].is_warranty = lines[i].per_kit == 0 && strcmp(oms_column_text(i, 8), "warranty") == 0;
 	}
 	return lines;
 }
@@ -263,7 +275,103 @@ want(Line *line, int64 units, int position)
 }
 
 /*
- * choose_units sets what is wanted of each line; of bundles whole kits go.
+ * choose_all has all go that have not left.  Another method, or place of pickup, is
+ * for parcels: where there are some, what is downloaded or done on a date keeps its
+ * own unless it is named.
+ */
+static void
+choose_all(const Change *change, Line *lines, int count)
+{
+	bool		has_parcels = false;
+
+	for (int i = 0; i < count; i++)
+		has_parcels |= lines[i].is_parcel && lines[i].allocated + lines[i].waiting > 0;
+	for (int i = 0; i < count; i++)
+	{
+		if (lines[i].is_parcel || !change->sets_pickup || !has_parcels)
+			want(&lines[i], lines[i].allocated + lines[i].waiting, i);
+	}
+}
+
+/*
+ * is_part_of tells whether a line is a component of a bundle's line.
+ */
+static bool
+is_part_of(const Line *line, const Line *bundle)
+{
+	return line->per_kit > 0 && line->has_parent && oms_uuid_cmp(&line->parent_id, &bundle->id) == 0;
+}
+
+/*
+ * choose_asked has the units of a line go, of a bundle's those of whole kits.
+ */
+static void
+choose_asked(Line *lines, int count, const LineQuantity *asked, int position)
+{
+	const char *path = psprintf("lines[%d]", position);
+	Line	   *line = NULL;
+
+	for (int i = 0; i < count && !line; i++)
+		line = lines[i].line_no == asked->line ? &lines[i] : NULL;
+	if (!line)
+		oms_document_fault(path, "line", psprintf("the order has no line " INT64_FORMAT, asked->line));
+	if (line->per_kit > 0)
+		oms_document_fault(path, "line",
+						   psprintf("line " INT64_FORMAT " is a part of a bundle: name the bundle's line", asked->line));
+	line->asked = asked->quantity;
+	if (!line->is_bundle)
+		want(line, asked->quantity, position);
+	for (int i = 0; i < count && line->is_bundle; i++)
+	{
+		int64		units;
+
+		if (!is_part_of(&lines[i], line))
+			continue;
+		if (pg_mul_s64_overflow(asked->quantity, lines[i].per_kit, &units))
+			units = PG_INT64_MAX;
+		want(&lines[i], units, position);
+	}
+}
+
+/*
+ * left_of returns how many units of a line, of a bundle's kits, have not left.
+ */
+static int64
+left_of(const Line *line, const Line *lines, int count)
+{
+	int64		left = line->allocated + line->waiting;
+
+	for (int i = 0; i < count && line->is_bundle; i++)
+	{
+		if (is_part_of(&lines[i], line))
+			left = Max(left, (lines[i].allocated + lines[i].waiting + lines[i].per_kit - 1) / lines[i].per_kit);
+	}
+	return left;
+}
+
+/*
+ * choose_warranties has those go that are not named, and for which nothing that
+ * they are for would stay.
+ */
+static void
+choose_warranties(Line *lines, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		Line	   *line = &lines[i];
+		Line	   *goods = line->has_parent ? bsearch(&line->parent_id, lines, count, sizeof(Line), oms_uuid_cmp) : NULL;
+		int64		most = line->allocated + line->waiting;
+		int64		units;
+
+		if (!line->is_warranty || line->asked > 0 || !goods || goods->asked == 0)
+			continue;
+		units = Max(0, most - (left_of(goods, lines, count) - goods->asked));
+		want(line, units < most ? Min(units, line->allocated) : most, i);
+	}
+}
+
+/*
+ * choose_units sets what is wanted of each line.
  */
 static void
 choose_units(Store *store, const Change *change, Jsonb *wanted, Line *lines, int count)
@@ -272,27 +380,11 @@ choose_units(Store *store, const Change *change, Jsonb *wanted, Line *lines, int
 	LineQuantity *asked = wanted ? oms_parse_line_quantities(wanted, &nasked) : NULL;
 	int64		all = 0;
 
-	for (int i = 0; i < count && !wanted; i++)
-		want(&lines[i], lines[i].allocated + lines[i].waiting, i);
+	if (!wanted)
+		choose_all(change, lines, count);
 	for (int i = 0; i < nasked; i++)
-	{
-		Line	   *line = NULL;
-
-		for (int j = 0; j < count && !line; j++)
-			line = lines[j].line_no == asked[i].line ? &lines[j] : NULL;
-		if (!line)
-			oms_document_fault(psprintf("lines[%d]", i), "line", psprintf("the order has no line " INT64_FORMAT, asked[i].line));
-		if (line->per_kit > 0)
-			oms_document_fault(psprintf("lines[%d]", i), "line",
-							   psprintf("line " INT64_FORMAT " is a part of a bundle: name the bundle's line", asked[i].line));
-		if (!line->is_bundle)
-			want(line, asked[i].quantity, i);
-		for (int j = 0; j < count && line->is_bundle; j++)
-		{
-			if (lines[j].per_kit > 0 && lines[j].has_parent && oms_uuid_cmp(&lines[j].parent_id, &line->id) == 0)
-				want(&lines[j], asked[i].quantity * lines[j].per_kit, i);
-		}
-	}
+		choose_asked(lines, count, &asked[i], i);
+	choose_warranties(lines, count);
 	for (int i = 0; i < count; i++)
 		all += lines[i].wanted;
 	if (all == 0)
@@ -366,7 +458,7 @@ refuse_stuck(const Holding *holding)
 				(errcode(ERRCODE_OMS_GUARD_REFUSED),
 				 errmsg("units of fulfillment \"%s\" cannot go another way: " INT64_FORMAT " are in packages", holding->number,
 						holding->packed),
-				 errhint("Unpack them first: set packages.voided_at.")));
+				 errhint("Unpack them first: delete their package_lines, or set packages.voided_at.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_GUARD_REFUSED),
 			 errmsg("units of fulfillment \"%s\" cannot go another way from \"%s\"", holding->number, holding->status),

@@ -162,6 +162,20 @@ INSERT INTO shop.package_lines SELECT :'p', id, 2 FROM shop.order_lines WHERE or
 SELECT matches(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L, method => %L)', 'shop', :'o', 'pickup')), '^OM002 units of fulfillment ".*" cannot go another way: 2 are in packages$', 'what is in a parcel stays');
 UPDATE shop.packages SET voided_at = now() WHERE id = :'p';
 SELECT is(oms.change_delivery('shop', :'o', method => 'pickup', pickup_location => 'a'), 5::bigint, 'until it is unpacked');
+-- a parcel of which nobody says what it holds may hold all
+INSERT INTO shop.packages (fulfillment_id) SELECT id FROM shop.fulfillments WHERE order_id = :'o' AND stock_state = 'reserved' RETURNING id AS p \gset
+SELECT matches(pg_temp.fault(format('SELECT oms.change_delivery(%L, %L, method => %L)', 'shop', :'o', 'ship')), '^OM002 units of fulfillment ".*" cannot go another way: 3 are in packages$', 'nor does what may be in one');
+UPDATE shop.packages SET voided_at = now() WHERE id = :'p';
+-- what is no parcel goes its own way unless it is named; a warranty goes with what it is for
+INSERT INTO shop.skus (code, name, kind, default_method, tracked) VALUES ('fitting', 'Fitting', 'service', 'service', false), ('care', 'Care', 'warranty', NULL, false);
+SELECT pg_temp.place(9, 9, '{"lines": [{"line": 1, "sku": "hat30", "quantity": 3, "unit_price": 1}, {"line": 2, "sku": "care", "quantity": 2, "unit_price": 1, "parent": 1}, {"line": 3, "sku": "fitting", "quantity": 1, "unit_price": 1}]}') AS o \gset
+SELECT is(oms.change_delivery('shop', :'o', pg_temp.units(1), method => 'pickup', pickup_location => 'a'), 1::bigint, 'one of three hats, two of which have a warranty');
+SELECT is(oms.change_delivery('shop', :'o', pg_temp.units(2), method => 'pickup', pickup_location => 'a'), 2::bigint, 'another');
+SELECT is((SELECT string_agg(f.method || ' ' || l.sku || ' ' || l.quantity, ', ' ORDER BY f.method, f.id, l.sku DESC) FROM shop.fulfillments f JOIN shop.fulfillment_lines l ON l.fulfillment_id = f.id WHERE f.order_id = :'o'), 'pickup hat30 1, pickup hat30 1, pickup care 1, service fitting 1, ship hat30 1, ship care 1', 'no more warranties stay than hats');
+SELECT is(oms.change_delivery('shop', :'o', method => 'pickup', pickup_location => 'a'), 2::bigint, 'the rest, but not the fitter');
+SELECT is((SELECT string_agg(DISTINCT f.method || ' ' || l.sku, ', ') FROM shop.fulfillments f JOIN shop.fulfillment_lines l ON l.fulfillment_id = f.id WHERE f.order_id = :'o'), 'pickup care, pickup hat30, service fitting', 'who comes as agreed');
+SELECT is(oms.change_delivery('shop', :'o', ship_to => '{"city": "Lier"}'), 6::bigint, 'to another address, if it is one');
+SELECT is(oms.change_delivery('shop', :'o', pg_temp.units(0, 0, 1), method => 'local_delivery'), 1::bigint, 'or another way, if he is named');
 -- kits go whole
 INSERT INTO shop.skus (code, name, kind) VALUES ('set', 'Set', 'bundle');
 INSERT INTO shop.bundle_items (bundle, sku, quantity) VALUES ('set', 'hat40', 2), ('set', 'cup40', 1);
