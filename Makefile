@@ -140,6 +140,9 @@ OBJS = $(patsubst %,src/%.o, \
 	merge \
 	short_pick \
 	change_delivery \
+	delivery_lines \
+	redirect \
+	holdings \
 	packages \
 	carrier \
 	carrier_feed \

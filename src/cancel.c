@@ -21,7 +21,7 @@
 #include "event.h"
 #include "facts.h"
 #include "fill.h"
-#include "fulfillment.h"
+#include "holdings.h"
 #include "moves.h"
 #include "oms.h"
 #include "plan.h"
@@ -41,16 +41,6 @@ static const StoreQuery find_reason = {
 static const StoreQuery read_lines = {
 	"SELECT l.id, l.line_no::pg_catalog.int8, l.short, l.backordered, l.allocated, l.quantity, l.canceled, l.shipped, l.per_kit,"
 	" l.expanded, l.parent_line_id, s.kind" EQ "'warranty' FROM @.order_lines l JOIN @.skus s ON s.code" EQ "l.sku WHERE l.order_id" EQ "$1 ORDER BY l.id",
-	1, {UUIDOID}
-};
-
-static const StoreQuery read_reserved = {
-	"WITH locked AS (SELECT f.id FROM @.fulfillments f WHERE f.order_id" EQ "$1 AND f.stock_state" EQ "'reserved'"
-	" FOR NO KEY UPDATE SKIP LOCKED)"
-	" SELECT f.id, f.number, f.workflow, f.status, l.order_line_id, l.quantity,"
-	" NOT EXISTS (SELECT FROM locked k WHERE k.id" EQ "f.id)"
-	" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id"
-	" WHERE f.order_id" EQ "$1 AND f.stock_state" EQ "'reserved'",
 	1, {UUIDOID}
 };
 
@@ -75,19 +65,6 @@ typedef struct LineCancel
 	int64		from_short;		/* of what is canceled */
 	int64		from_backordered;
 } LineCancel;
-
-/* A line of a fulfillment that units may be taken from. */
-typedef struct Source
-{
-	pg_uuid_t	fulfillment_id;
-	pg_uuid_t	line_id;
-	const char *number;
-	const char *status;
-	const char *target;			/* of its move that does release; NULL: none */
-	int			distance;
-	int64		quantity;
-	int64		taken;
-} Source;
 
 static LineCancel *choose_lines(Store *store, const pg_uuid_t *order_id, Jsonb *wanted, int *count);
 static void choose_waiting(LineCancel *lines, int count);
@@ -383,57 +360,6 @@ cancel_waiting(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int c
 }
 
 /*
- * compare_sources puts first what is canceled first: the least advanced, then
- * the youngest; lines of one fulfillment stand together.
- */
-static int
-compare_sources(const void *a, const void *b)
-{
-	const Source *left = a;
-	const Source *right = b;
-
-	if (left->distance != right->distance)
-		return left->distance > right->distance ? -1 : 1;
-	if (oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id) != 0)
-		return -oms_uuid_cmp(&left->fulfillment_id, &right->fulfillment_id);
-	return -oms_uuid_cmp(&left->line_id, &right->line_id);
-}
-
-/*
- * find_sources reads what the order's fulfillments hold.
- */
-static Source *
-find_sources(Store *store, const pg_uuid_t *order_id, int *count)
-{
-	Source	   *sources;
-
-	oms_keep_workflows(store, ENTITY_FULFILLMENT);
-	*count = (int) oms_run(store, &read_reserved, (Datum[]) {UUIDPGetDatum(order_id)});
-	sources = palloc0(Max(1, *count) * sizeof(Source));
-	for (int i = 0; i < *count; i++)
-	{
-		Source	   *source = &sources[i];
-		Machine    *machine = oms_machine(store, oms_column_name(i, 3), ENTITY_FULFILLMENT);
-		const MachineMove *move;
-		int			state;
-
-		source->fulfillment_id = oms_column_uuid(i, 1);
-		source->number = oms_column_name(i, 2);
-		source->status = oms_column_name(i, 4);
-		source->line_id = oms_column_uuid(i, 5);
-		source->quantity = oms_column_int64(i, 6);
-		if (oms_column_bool(i, 7))
-			oms_busy(source->number);
-		state = oms_machine_state(machine, source->status);
-		move = oms_machine_move_by_action(machine, state, "release");
-		source->target = move ? oms_machine_state_name(machine, move->to) : NULL;
-		source->distance = state < 0 ? 0 : machine->distance[state];
-	}
-	qsort(sources, *count, sizeof(Source), compare_sources);
-	return sources;
-}
-
-/*
  * find_line finds a line by id, by which they are sorted.
  */
 static LineCancel *
@@ -447,52 +373,25 @@ find_line(LineCancel *lines, int count, const pg_uuid_t *id)
 }
 
 /*
- * point_to_parts puts in place of each fulfillment that was divided the one
- * that its parts have become.
- */
-static void
-point_to_parts(Array *ids, SplitPart *parts, int count)
-{
-	for (int i = 0, j = 0; i < ids->count && j < count; i++)
-	{
-		/* both lists follow the order in which fulfillments are canceled */
-		if (oms_uuid_cmp(DatumGetUUIDP(ids->values[i]), &parts[j].fulfillment_id) != 0)
-			continue;
-		ids->values[i] = UUIDPGetDatum(&parts[j].new_id);
-		while (j + 1 < count && oms_uuid_cmp(&parts[j + 1].new_id, &parts[j].new_id) == 0)
-			j++;
-		j++;
-	}
-}
-
-/*
- * cancel_allocated cancels units that fulfillments hold, and says how many.
+ * take_units takes what is wanted from those that hold units, and says how many.
  */
 static int64
-cancel_allocated(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count, const char *reason)
+take_units(Holding *list, int nholdings, LineCancel *lines, int count)
 {
-	int			nsources;
-	Source	   *sources = find_sources(store, order_id, &nsources);
-	SplitPart  *parts = palloc0(Max(1, nsources) * sizeof(SplitPart));
-	const Source *stuck = NULL;
-	int			nparts = 0;
-	int64		canceled = 0;
-	Array	   *ids = oms_array(UUIDOID, nsources);
-	Array	   *from = oms_array(TEXTOID, nsources);
-	Array	   *to = oms_array(TEXTOID, nsources);
-	Array	   *reasons = oms_array(TEXTOID, nsources);
+	const Holding *stuck = NULL;
+	int64		taken = 0;
 
-	for (int i = 0; i < nsources; i++)
+	for (int i = 0; i < nholdings; i++)
 	{
-		LineCancel *line = find_line(lines, count, &sources[i].line_id);
+		LineCancel *line = find_line(lines, count, &list[i].line_id);
 
-		if (line->wanted > 0 && !sources[i].target)
-			stuck = &sources[i];
-		if (!sources[i].target)
+		if (line->wanted > 0 && !list[i].target)
+			stuck = &list[i];
+		if (!list[i].target)
 			continue;
-		sources[i].taken = Min(line->wanted, sources[i].quantity);
-		line->wanted -= sources[i].taken;
-		canceled += sources[i].taken;
+		list[i].taken = Min(line->wanted, list[i].quantity);
+		line->wanted -= list[i].taken;
+		taken += list[i].taken;
 	}
 	for (int i = 0; i < count; i++)
 	{
@@ -502,33 +401,33 @@ cancel_allocated(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int
 					 errmsg("fulfillment \"%s\" cannot be released from \"%s\"", stuck->number, stuck->status),
 					 errhint("Move the fulfillment to a state from which it can be released first.")));
 	}
+	return taken;
+}
 
-	/* a fulfillment goes as a whole, or what is taken of it is divided off */
-	for (int i = 0, next; i < nsources; i = next)
+/*
+ * cancel_allocated cancels units that fulfillments hold, and says how many.
+ */
+static int64
+cancel_allocated(Store *store, const pg_uuid_t *order_id, LineCancel *lines, int count, const char *reason)
+{
+	Way			any = {0};
+	int			nholdings;
+	Holding    *holdings = oms_read_holdings(store, order_id, &any, &nholdings);
+	int64		canceled = take_units(holdings, nholdings, lines, count);
+	int			nportions;
+	Portion    *portions = oms_divide_holdings(store, order_id, holdings, nholdings, &nportions);
+	Array	   *ids = oms_array(UUIDOID, nportions);
+	Array	   *from = oms_array(TEXTOID, nportions);
+	Array	   *to = oms_array(TEXTOID, nportions);
+	Array	   *reasons = oms_array(TEXTOID, nportions);
+
+	for (int i = 0; i < nportions; i++)
 	{
-		bool		whole = true;
-		int			first_part = nparts;
-
-		for (next = i; next < nsources && oms_uuid_cmp(&sources[next], &sources[i]) == 0; next++)
-			whole &= sources[next].taken == sources[next].quantity;
-		for (int j = i; j < next && !whole; j++)
-		{
-			if (sources[j].taken == 0)
-				continue;
-			parts[nparts].fulfillment_id = sources[j].fulfillment_id;
-			parts[nparts].order_id = *order_id;
-			parts[nparts].line_id = sources[j].line_id;
-			parts[nparts++].quantity = sources[j].taken;
-		}
-		if (!whole && nparts == first_part)
-			continue;
-		oms_array_add_uuid(ids, &sources[i].fulfillment_id);
-		oms_array_add_text(from, sources[i].status);
-		oms_array_add_text(to, sources[i].target);
+		oms_array_add_uuid(ids, &portions[i].id);
+		oms_array_add_text(from, portions[i].from->status);
+		oms_array_add_text(to, portions[i].from->target);
 		oms_array_add_text(reasons, reason);
 	}
-	oms_split(store, parts, nparts);
-	point_to_parts(ids, parts, nparts);
 	oms_move_fulfillments(store, ids, from, to, reasons);
 	return canceled;
 }
