@@ -76,16 +76,6 @@ wants_policy(const Demand *demand)
 }
 
 /*
- * compare_texts orders pointers to texts as collation "C" does; Policy begins
- * with one.
- */
-static int
-compare_texts(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/*
  * compare_ids orders policies by id, in which they are locked.
  */
 static int
@@ -110,7 +100,7 @@ lacking_skus(const Sourcing *sourcing)
 			skus[count++] = sourcing->demands[i].sku;
 	}
 	array = oms_array(TEXTOID, count);
-	qsort(skus, count, sizeof(char *), compare_texts);
+	qsort(skus, count, sizeof(char *), oms_compare_texts);
 	for (int i = 0; i < count; i++)
 	{
 		if (i == 0 || strcmp(skus[i - 1], skus[i]) != 0)
@@ -154,7 +144,7 @@ read_left(Store *store, const Array *skus, bool lock, int *count)
 			policies[i].left = oms_uuid_cmp(&policies[i].id, &id) == 0 ? oms_column_int64(j++, 2) : 0;
 		}
 	}
-	qsort(policies, *count, sizeof(Policy), compare_texts);
+	qsort(policies, *count, sizeof(Policy), oms_compare_texts);
 	return policies;
 }
 
@@ -182,7 +172,7 @@ plan_policies(Store *store, Sourcing *sourcing, bool lock)
 	for (int i = 0; i < sourcing->count; i++)
 	{
 		Demand	   *demand = &sourcing->demands[i];
-		Policy	   *policy = wants_policy(demand) ? bsearch(&demand->sku, policies, count, sizeof(Policy), compare_texts) : NULL;
+		Policy	   *policy = wants_policy(demand) ? bsearch(&demand->sku, policies, count, sizeof(Policy), oms_compare_texts) : NULL;
 
 		/* nothing that comes could serve what its channel may take nowhere */
 		if (!policy || (sourcing->rules && !oms_channel_may_ever_take(store, sourcing->rules, demand->channel, demand->sku,

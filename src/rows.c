@@ -267,6 +267,16 @@ oms_uuid_cmp(const void *a, const void *b)
 }
 
 /*
+ * oms_compare_texts orders pointers to texts, or structs that begin with one, as
+ * collation "C" does.
+ */
+int
+oms_compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/*
  * oms_uuid_is_nil tells whether all of it is 0, which stands for none.
  */
 bool

@@ -39,6 +39,7 @@ extern pg_uuid_t oms_column_uuid(uint64 row, int column);
 extern void oms_require_types(TupleDesc result);
 
 extern int	oms_uuid_cmp(const void *a, const void *b);
+extern int	oms_compare_texts(const void *a, const void *b);
 extern bool oms_uuid_is_nil(const pg_uuid_t *uuid);
 extern char *oms_json_text(const char *text);
 extern char *oms_uuid_out(const pg_uuid_t *uuid);

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 
 #include "oms.h"
+#include "rows.h"
 #include "rulebook.h"
 #include "rulebook_parts.h"
 

@@ -142,6 +142,5 @@ struct RuleBook
 };
 
 extern RuleBook *oms_read_rule_book(Store *store);
-extern int	oms_compare_texts(const void *a, const void *b);
 
 #endif							/* OMS_RULEBOOK_PARTS_H */

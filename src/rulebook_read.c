@@ -144,15 +144,6 @@ add_zones(Store *store, RuleBook *book)
 }
 
 /*
- * oms_compare_texts orders them by bytes, for qsort and bsearch.
- */
-int
-oms_compare_texts(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/*
  * read_methods reads the methods that a location offers.
  */
 static void
