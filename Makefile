@@ -146,6 +146,7 @@ OBJS = $(patsubst %,src/%.o, \
 	packages \
 	carrier \
 	carrier_feed \
+	carrier_moves \
 	cancel \
 	document \
 	order_document \

@@ -1,5 +1,6 @@
 -- Packages: the parcels that fulfillments leave in, and what carriers tell of
--- them. packages.c judges the rows, carrier.c follows the events, carrier_feed.c
+-- them. packages.c judges the rows, carrier.c has packages follow the events and
+-- carrier_moves.c fulfillments follow their packages, carrier_feed.c
 -- takes in many at once.
 
 CREATE FUNCTION oms.layout_packages() RETURNS void

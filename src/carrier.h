@@ -24,15 +24,21 @@ typedef struct Following
 {
 	int64		moved;			/* fulfillments */
 	int64		nunmoved;
-	StringInfoData unmoved;		/* those that could not, as JSON objects */
+	StringInfoData unmoved;		/* those that could not, as JSON objects; or
+								 * nothing, where nobody asks */
 	const char *first;			/* number of the first of them */
 	const char *why;
+	MemoryContext context;		/* of these: whoever asks reads them when the
+								 * trigger has closed SPI */
 } Following;
 
+/* carrier.c */
 extern int	oms_carrier_rank(const char *code);
 extern HeapTuple oms_guard_carrier_event(Store *store, TriggerData *trigger);
 extern void oms_act_carrier_events(Store *store, TriggerData *trigger);
 extern Following *oms_report_following(Following *following);
+
+/* carrier_moves.c */
 extern void oms_follow_packages(Store *store, const Array *package_ids, Following *following);
 
 #endif							/* OMS_CARRIER_H */

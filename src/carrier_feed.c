@@ -243,6 +243,7 @@ oms_record_carrier_events(PG_FUNCTION_ARGS)
 	guc_level = oms_pin_search_path(store);
 	oms_spi_begin();
 	initStringInfo(&following.unmoved);
+	following.context = CurrentMemoryContext;
 	if (oms_run(store, &find_unknown_reason, (Datum[]) {oms_array_datum(feed.fields[REASON])}) > 0)
 		oms_document_fault("events", NULL, psprintf("unknown reason \"%s\"", oms_clip(oms_column_text(0, 1))));
 	find_known(store, &feed);

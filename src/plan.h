@@ -46,6 +46,7 @@ extern uint64 oms_write_latest(Store *store, const StoreQuery *query, const Datu
 extern uint64 oms_run_reading(Store *store, const StoreQuery *query, const Datum *args);
 extern uint64 oms_run_reading_nulls(Store *store, const StoreQuery *query, const Datum *args,
 									const char *nulls);
+extern ErrorData *oms_try(void (*run) (Store *store, void *argument), Store *store, void *argument);
 extern void oms_forget_plans(Store *store);
 extern void oms_refuse_interference(const char *table);
 

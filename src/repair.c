@@ -23,7 +23,6 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
-#include "utils/resowner.h"
 
 #include "event.h"
 #include "loads.h"
@@ -210,37 +209,6 @@ oms_repair_note(Repairs *repairs, const char *table, const char *key, const char
 }
 
 /*
- * oms_repair_try runs something in a subtransaction.  Returns NULL, or the error
- * that rolled it back.
- */
-ErrorData *
-oms_repair_try(void (*run) (Store *store, void *argument), Store *store, void *argument)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData  *volatile error = NULL;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		run(store, argument);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return error;
-}
-
-/*
  * oms_repair_is_refusal tells whether an error says that what is to be written
  * cannot be right, its source being corrupt itself.
  */
@@ -289,7 +257,7 @@ keep_writers_out(Store *store)
 
 		(void) set_config_option("lock_timeout", psprintf("%d", Max(1, DeadlockTimeout / 2)), PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
-		error = oms_repair_try(lock_tables, store, command.data);
+		error = oms_try(lock_tables, store, command.data);
 		AtEOXact_GUC(true, guc_level);
 		if (!error)
 			return;
@@ -378,7 +346,7 @@ mend_apart(Store *store, const Mending *mending, int first, int count)
 	part.rows = oms_array(TEXTOID, count);
 	for (int i = first; i < first + count; i++)
 		oms_array_add(part.rows, mending->rows->values[i]);
-	error = oms_repair_try(mend_rows, store, &part);
+	error = oms_try(mend_rows, store, &part);
 	if (!error)
 		return;
 	if (!oms_repair_is_refusal(error))

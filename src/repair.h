@@ -30,7 +30,6 @@ extern void oms_repair_aloud(const Quiet *quiet);
 extern void oms_repair_note(Repairs *repairs, const char *table, const char *key, const char *column,
 							const char *was, const char *became, const pg_uuid_t *order_id);
 
-extern ErrorData *oms_repair_try(void (*run) (Store *store, void *argument), Store *store, void *argument);
 extern bool oms_repair_is_refusal(const ErrorData *error);
 
 /* repair_bundle.c */

@@ -83,7 +83,7 @@ oms_repair_bundles(Store *store, Repairs *repairs)
 	}
 	for (int i = 0; i < codes->count; i++)
 	{
-		ErrorData  *error = oms_repair_try(make_out, store, TextDatumGetCString(codes->values[i]));
+		ErrorData  *error = oms_try(make_out, store, TextDatumGetCString(codes->values[i]));
 
 		if (error && !oms_repair_is_refusal(error))
 			ReThrowError(error);
