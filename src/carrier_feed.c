@@ -192,11 +192,11 @@ write_events(Store *store, CarrierFeed *feed, Following *following)
 		{
 			OwnerScope	scope;
 
-			/* all are looked at again, for those that could not move before */
+			/* all are looked at again, for those that could not move before; by now we hold packages */
 			following->nunmoved = 0;
 			resetStringInfo(&following->unmoved);
 			oms_become_owner(store, &scope);
-			oms_lock_packed(store, oms_array_datum(feed->package_ids));
+			oms_lock_packed_at_hand(store, oms_array_datum(feed->package_ids));
 			oms_follow_packages(store, feed->package_ids, following);
 			oms_leave_owner(&scope);
 		}

@@ -146,6 +146,20 @@ oms_lock_packed(Store *store, Datum package_ids)
 }
 
 /*
+ * oms_lock_packed_at_hand is that for who holds packages already, and so must not
+ * wait for their fulfillments: 40001 where one is busy.
+ */
+void
+oms_lock_packed_at_hand(Store *store, Datum package_ids)
+{
+	if (oms_run(store, &find_busy, &package_ids) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("fulfillment \"%s\" is being changed by another session", oms_column_text(0, 1)),
+				 errhint("Retry the transaction.")));
+}
+
+/*
  * oms_guard_package judges a package BEFORE it is written.
  */
 HeapTuple
@@ -300,11 +314,7 @@ oms_act_packages(Store *store, TriggerData *trigger)
 	if (ids->count > 0)
 	{
 		oms_become_owner(store, &scope);
-		if (oms_run(store, &find_busy, (Datum[]) {oms_array_datum(ids)}) > 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("fulfillment \"%s\" is being changed by another session", oms_column_text(0, 1)),
-					 errhint("Retry the transaction.")));
+		oms_lock_packed_at_hand(store, oms_array_datum(ids));
 		(void) oms_run(store, &unpack_units, (Datum[]) {oms_array_datum(ids)});
 		oms_leave_owner(&scope);
 	}

@@ -10,6 +10,7 @@
 #include "store.h"
 
 extern void oms_lock_packed(Store *store, Datum package_ids);
+extern void oms_lock_packed_at_hand(Store *store, Datum package_ids);
 extern HeapTuple oms_guard_package(Store *store, TriggerData *trigger);
 extern void oms_recheck_package(Store *store, TriggerData *trigger);
 extern void oms_act_packages(Store *store, TriggerData *trigger);

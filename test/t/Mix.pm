@@ -804,6 +804,16 @@ sub movements
 			  . some('packages', "voided_at IS NULL AND status = 'packed'") . ' ORDER BY random() LIMIT 1';
 		}
 	},
+	repack => {
+		weight => 0.6,
+		make => sub {
+			my $package = some('packages', "voided_at IS NULL AND status = 'packed'");
+			return "UPDATE shop.package_lines SET quantity = greatest(1, quantity @{[ pick('+', '-') ]} 1) WHERE package_id = $package" if rand() < 0.7;
+			# not the last line, by which the account knows the package
+			return "DELETE FROM shop.package_lines l WHERE package_id = $package"
+			  . ' AND order_line_id > (SELECT k.order_line_id FROM shop.package_lines k WHERE k.package_id = l.package_id ORDER BY 1 LIMIT 1)';
+		}
+	},
 	void => { weight => 0.8, make => sub { return void_of(some('packages', "voided_at IS NULL AND status = 'packed'")) } },
 	carrier => {
 		weight => 2,
