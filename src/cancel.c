@@ -373,6 +373,25 @@ find_line(LineCancel *lines, int count, const pg_uuid_t *id)
 }
 
 /*
+ * refuse_stuck says why units that are allocated cannot be canceled: their
+ * fulfillment has no move for it, or is still to be made, by the statement that
+ * a trigger of the store's called us from.
+ */
+static void
+refuse_stuck(const LineCancel *line, const Holding *stuck)
+{
+	if (stuck)
+		ereport(ERROR,
+				(errcode(ERRCODE_OMS_GUARD_REFUSED),
+				 errmsg("fulfillment \"%s\" cannot be released from \"%s\"", stuck->number, stuck->status),
+				 errhint("Move the fulfillment to a state from which it can be released first.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+			 errmsg("units of line " INT64_FORMAT " have stock, and no fulfillment yet", line->line_no),
+			 errhint("Cancel them once the statement has ended that gives them to the order, not in a trigger that it fires.")));
+}
+
+/*
  * take_units takes what is wanted from those that hold units, and says how many.
  */
 static int64
@@ -396,10 +415,7 @@ take_units(Holding *list, int nholdings, LineCancel *lines, int count)
 	for (int i = 0; i < count; i++)
 	{
 		if (lines[i].wanted > 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_OMS_GUARD_REFUSED),
-					 errmsg("fulfillment \"%s\" cannot be released from \"%s\"", stuck->number, stuck->status),
-					 errhint("Move the fulfillment to a state from which it can be released first.")));
+			refuse_stuck(&lines[i], stuck);
 	}
 	return taken;
 }

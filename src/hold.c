@@ -260,8 +260,10 @@ oms_act_holds(Store *store, TriggerData *trigger)
 				 errhint("Set released_at instead; the history of holds is kept."),
 				 errtable(trigger->tg_relation)));
 	oms_events_write(store, events);
-	if (ids->count > 0)
-		(void) oms_run(store, &count_holds, (Datum[]) {oms_array_datum(ids), oms_array_datum(changes), oms_array_datum(approvals)});
+	if (ids->count > 0 && oms_run(store, &count_holds, (Datum[]) {
+			oms_array_datum(ids), oms_array_datum(changes), oms_array_datum(approvals)
+		}) != ids->count && !TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		oms_refuse_interference("orders");
 	oms_leave_owner(&scope);
 	oms_spi_end();
 }

@@ -54,6 +54,10 @@ static const StoreQuery find_placed = {
 	1, {UUIDARRAYOID}
 };
 
+static const StoreQuery count_orders = {
+	"SELECT pg_catalog.count(*) FROM @.orders o WHERE o.id" EQ "ANY ($1)", 1, {UUIDARRAYOID}
+};
+
 static void refuse_fixed(const char *what, const char *number);
 
 /*
@@ -199,6 +203,7 @@ apply(Store *store, const char *what, const Worth *list, int count, bool may_wai
 	Array	   *nets = oms_array(NUMERICOID, count);
 	Array	   *grosses = oms_array(NUMERICOID, count);
 	Datum		args[4];
+	uint64		written;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -217,9 +222,14 @@ apply(Store *store, const char *what, const Worth *list, int count, bool may_wai
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("order \"%s\" is being changed by another session", oms_column_text(0, 1)),
 				 errhint("Retry the transaction.")));
-	if (oms_run(store, changes ? &change_total : &touch_orders, args) != count &&
-		changes && oms_run(store, &find_placed, args) > 0)
+	written = oms_run(store, changes ? &change_total : &touch_orders, args);
+	if (written == count)
+		return;
+	if (changes && oms_run(store, &find_placed, args) > 0)
 		refuse_fixed(what, oms_column_text(0, 1));
+	(void) oms_run(store, &count_orders, args);
+	if (oms_column_int64(0, 1) > (int64) written)
+		oms_refuse_interference("orders");
 }
 
 /*

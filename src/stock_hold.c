@@ -110,7 +110,8 @@ expiry(Interval *ttl)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a hold must last for more than no time and at most %d days, not %s", LONGEST_DAYS,
-						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(ttl))))));
+						DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(ttl)))),
+				 errhint("Give an interval such as '15 minutes'; oms.release_hold ends a hold.")));
 	return end;
 }
 

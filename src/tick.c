@@ -448,7 +448,8 @@ oms_tick(PG_FUNCTION_ARGS)
 	if (max_rows < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_rows must be 1 or more, not " INT64_FORMAT, max_rows)));
+				 errmsg("max_rows must be 1 or more, not " INT64_FORMAT, max_rows),
+				 errhint("It is how many rows each step may do; the default is 1000.")));
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "tick must return a row");
 	oms_require_status(store, "orders");

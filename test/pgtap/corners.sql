@@ -201,6 +201,23 @@ CREATE TRIGGER a BEFORE UPDATE OF units_shipped ON shop.orders FOR EACH ROW EXEC
 SELECT is(f.state || ' ' || f.message, '27000 a trigger keeps the engine from writing table "orders"', 'or to orders')
 FROM pg_temp.fault(format('UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L', :'hindered')) AS f;
 DROP TRIGGER a ON shop.orders;
+-- what lines and holds add is in their order, or nowhere
+INSERT INTO shop.orders (channel, currency) SELECT channel, 'EUR' FROM shop.orders WHERE id = :'hindered' RETURNING id AS draft \gset
+INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) VALUES (:'draft', 1, 'sku34', 2, 1);
+INSERT INTO shop.order_holds (order_id, kind) VALUES (:'draft', 'manual');
+CREATE TRIGGER a BEFORE UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.swallow();
+SELECT is(f.state || ' ' || f.message, '27000 a trigger keeps the engine from writing table "orders"', statement) FROM unnest(ARRAY[
+	$$INSERT INTO shop.order_lines (order_id, line_no, sku, quantity, unit_price) VALUES (%L, 2, 'sku34', 2, 1)$$, $$UPDATE shop.order_lines SET quantity = 1 WHERE order_id = %L$$,
+	$$UPDATE shop.order_lines SET description = 'x' WHERE order_id = %L$$, $$DELETE FROM shop.order_lines WHERE order_id = %L$$, $$INSERT INTO shop.order_charges (order_id, kind, amount) VALUES (%L, 'fee', 1)$$,
+	$$INSERT INTO shop.order_holds (order_id, kind) VALUES (%L, 'fraud')$$, $$UPDATE shop.order_holds SET released_at = now() WHERE order_id = %L$$]) AS statement, pg_temp.fault(format(statement, :'draft')) AS f;
+DROP TRIGGER a ON shop.orders;
+SELECT lives_ok(format('DELETE FROM shop.orders WHERE id = %L', :'draft'), 'a draft goes with all that is its');
+-- a trigger that the engine's own writes fire sees an order half placed
+CREATE FUNCTION shop.cancel_at_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM oms.cancel_lines('shop', NEW.id); RETURN NULL; END $$;
+CREATE TRIGGER a AFTER UPDATE ON shop.orders FOR EACH ROW WHEN (OLD.units_allocated = 0 AND NEW.units_allocated > 0) EXECUTE FUNCTION shop.cancel_at_once();
+SELECT is(f.state || ' ' || f.message, '27000 units of line 1 have stock, and no fulfillment yet', 'what has no fulfillment yet cannot be canceled')
+FROM pg_temp.fault($$ SELECT pg_temp.place(jsonb_build_array(pg_temp.line('sku34'))) $$) AS f;
+DROP TRIGGER a ON shop.orders;
 SELECT lives_ok(format('UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L', :'hindered'), 'without it the same is written');
 
 CREATE TABLE shop.notes (id bigint);
