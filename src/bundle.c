@@ -41,6 +41,10 @@ static const StoreQuery insert_components = {
 	4, {TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID}
 };
 
+static const StoreQuery count_components = {
+	"SELECT pg_catalog.count(*) FROM @.bundle_components c WHERE c.bundle" EQ "ANY ($1)", 1, {TEXTARRAYOID}
+};
+
 static void make_out(Bundles *bundles, Bundle *bundle, Bundle *from);
 
 /*
@@ -238,10 +242,13 @@ write_components(Store *store, const Bundles *bundles, const Codes *holders)
 		}
 	}
 	(void) oms_write_latest(store, &delete_components, (Datum[]) {oms_array_datum(gone)});
-	if (codes->count > 0)
-		(void) oms_write_latest(store, &insert_components, (Datum[]) {
+	if (codes->count > 0 && oms_write_latest(store, &insert_components, (Datum[]) {
 			oms_array_datum(codes), oms_array_datum(skus), oms_array_datum(quantities), oms_array_datum(shares)
-		});
+		}) != codes->count)
+		oms_refuse_interference("bundle_components");
+	(void) oms_write_latest(store, &count_components, (Datum[]) {oms_array_datum(gone)});
+	if (oms_column_int64(0, 1) != codes->count)
+		oms_refuse_interference("bundle_components");
 }
 
 /*

@@ -87,5 +87,6 @@ oms_events_write(Store *store, const Events *events)
 	args[6] = oms_array_datum(events->reasons);
 	args[7] = CStringGetTextDatum(oms_current_actor());
 	args[8] = oms_array_datum(events->details);
-	(void) oms_run(store, &insert_events, args);
+	if (oms_run(store, &insert_events, args) != events->order_ids->count)
+		oms_refuse_interference("order_events");
 }

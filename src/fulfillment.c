@@ -215,7 +215,7 @@ oms_split(Store *store, SplitPart *parts, int count)
 	(void) oms_run(store, &touch_orders, (Datum[]) {oms_array_datum(orders)});
 	log_splits(store, parts, count, args[2]);
 	if (oms_run(store, &split_fulfillments, args) != count)
-		elog(ERROR, "parts of fulfillments are missing");
+		oms_refuse_interference("fulfillment_lines");
 }
 
 /*

@@ -176,7 +176,7 @@ apply_stock(Store *store, StockChanges *changes)
 {
 	oms_stock_merge(changes);
 	if (!oms_stock_apply(store, changes))
-		elog(ERROR, "stock that is reserved does not exist");
+		oms_refuse_interference("stock");
 }
 
 /*
@@ -452,6 +452,6 @@ act_restock(Store *store, Mover **rows, int count)
 	for (int i = 0; i < 6; i++)
 		args[i] = oms_array_datum(arrays[i]);
 	args[6] = CStringGetTextDatum(oms_current_actor());
-	if (arrays[0]->count > 0)
-		(void) oms_run(store, &insert_returns, args);
+	if (arrays[0]->count > 0 && oms_run(store, &insert_returns, args) != arrays[0]->count)
+		oms_refuse_interference("stock_movements");
 }

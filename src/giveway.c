@@ -142,7 +142,7 @@ write_levels(Store *store, StockChanges *changes)
 {
 	oms_stock_merge(changes);
 	if (!oms_stock_apply(store, changes))
-		elog(ERROR, "stock rows are missing");
+		oms_refuse_interference("stock");
 }
 
 /*

@@ -50,6 +50,14 @@ static const StoreQuery claim_closing = {
 	1, {UUIDARRAYOID}
 };
 
+/* what neither of them has claimed, though there is something to do for it */
+static const StoreQuery find_unclaimed = {
+	"SELECT 1 FROM @.inbound i WHERE i.id" EQ "ANY ($1) AND i.closed_at IS NULL"
+	" AND (i.status" EQ "'received' OR i.status" EQ "'canceled' OR i.outstanding" EQ "0"
+	" OR i.status" EQ "'in_transit' AND i.from_location IS NOT NULL AND i.sent_at IS NULL) LIMIT 1",
+	1, {UUIDARRAYOID}
+};
+
 /* As the owner, but not the engine: movements like people's. */
 static const StoreQuery insert_movements = {
 	"INSERT INTO @.stock_movements (sku, location, kind, quantity, entity, entity_id)"
@@ -269,13 +277,16 @@ oms_act_inbound(Store *store, TriggerData *trigger)
 		count = oms_run(store, &claim_sending, (Datum[]) {oms_array_datum(ids)});
 		for (uint64 i = 0; i < count; i++)
 			add_movement(&batch, i, 3, "transfer_out", oms_column_int64(i, 4));
+		if (oms_run(store, &find_unclaimed, (Datum[]) {oms_array_datum(ids)}) > 0)
+			oms_refuse_interference("inbound");
 		if (batch.ids->count > 0)
 		{
 			sec_context = oms_leave_engine();
-			(void) oms_run(store, &insert_movements, (Datum[]) {
-				oms_array_datum(batch.skus), oms_array_datum(batch.locations), oms_array_datum(batch.kinds),
-				oms_array_datum(batch.quantities), oms_array_datum(batch.ids)
-			});
+			if (oms_run(store, &insert_movements, (Datum[]) {
+					oms_array_datum(batch.skus), oms_array_datum(batch.locations), oms_array_datum(batch.kinds),
+					oms_array_datum(batch.quantities), oms_array_datum(batch.ids)
+				}) != batch.ids->count)
+				oms_refuse_interference("stock_movements");
 			oms_enter_engine(sec_context);
 		}
 		oms_leave_owner(&scope);

@@ -344,7 +344,8 @@ write_results(Store *store, const Fact *facts, int count)
 		oms_array_add_int64(on_hand, facts[i].on_hand_change);
 		oms_array_add_int64(unavailable, facts[i].unavailable_change);
 	}
-	(void) oms_run(store, &write_changes, (Datum[]) {
-		oms_array_datum(ids), oms_array_datum(on_hand), oms_array_datum(unavailable)
-	});
+	if (oms_run(store, &write_changes, (Datum[]) {
+			oms_array_datum(ids), oms_array_datum(on_hand), oms_array_datum(unavailable)
+		}) != ids->count)
+		oms_refuse_interference("stock_movements");
 }

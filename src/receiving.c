@@ -304,9 +304,10 @@ oms_named_count(Store *store, const Named *named)
 		oms_array_add_int64(received, named->rows[i].received);
 		oms_array_add_int64(returned, named->rows[i].returned);
 	}
-	(void) oms_run(store, &count_named, (Datum[]) {
-		oms_array_datum(ids), oms_array_datum(sent), oms_array_datum(received), oms_array_datum(returned)
-	});
+	if (oms_run(store, &count_named, (Datum[]) {
+			oms_array_datum(ids), oms_array_datum(sent), oms_array_datum(received), oms_array_datum(returned)
+		}) != named->count)
+		oms_refuse_interference("inbound");
 }
 
 /*

@@ -310,6 +310,6 @@ oms_end_stock_holds(Store *store, int64 max_rows)
 
 	read_back(changes, count);
 	if (!oms_stock_apply(store, changes))
-		elog(ERROR, "stock rows of holds are missing");
+		oms_refuse_interference("stock");
 	return (int64) count;
 }

@@ -252,5 +252,6 @@ oms_movements_write(Store *store, const Movements *list)
 	args[6] = oms_array_datum(reasons);
 	args[7] = oms_array_datum(entity_ids);
 	args[8] = CStringGetTextDatum(oms_current_actor());
-	(void) oms_run(store, &insert_movements, args);
+	if (oms_run(store, &insert_movements, args) != skus->count)
+		oms_refuse_interference("stock_movements");
 }

@@ -394,7 +394,7 @@ oms_release_hold(PG_FUNCTION_ARGS)
 	lock_hold(store, ref, &hold);
 	delete_hold(store, &hold);
 	if (!oms_stock_apply(store, hold.given_back))
-		elog(ERROR, "stock rows of a hold are missing");
+		oms_refuse_interference("stock");
 	oms_leave_owner(&scope);
 	oms_spi_end();
 	PG_RETURN_INT64(hold.units);

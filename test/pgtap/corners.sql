@@ -218,6 +218,23 @@ CREATE TRIGGER a AFTER UPDATE ON shop.orders FOR EACH ROW WHEN (OLD.units_alloca
 SELECT is(f.state || ' ' || f.message, '27000 units of line 1 have stock, and no fulfillment yet', 'what has no fulfillment yet cannot be canceled')
 FROM pg_temp.fault($$ SELECT pg_temp.place(jsonb_build_array(pg_temp.line('sku34'))) $$) AS f;
 DROP TRIGGER a ON shop.orders;
+-- nor is anything done that the ledger and the log do not have
+CREATE FUNCTION pg_temp.hindered(relation text, statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('CREATE TRIGGER a BEFORE INSERT OR UPDATE OR DELETE ON shop.%I FOR EACH ROW WHEN (pg_trigger_depth() > 0) EXECUTE FUNCTION shop.swallow()', relation);
+	SELECT f.state || ' ' || f.message INTO result FROM pg_temp.fault(statement) AS f;
+	EXECUTE format('DROP TRIGGER a ON shop.%I', relation);
+	RETURN result;
+END $$;
+INSERT INTO shop.skus (code, name, kind) VALUES ('hindered', 'Hindered', 'bundle');
+INSERT INTO shop.inbound (ref, sku, location, quantity) SELECT 'hindered', 'sku34', location, 2 FROM shop.fulfillments WHERE order_id = :'hindered';
+SELECT is(pg_temp.hindered(relation, format(statement, :'hindered')), format('27000 a trigger keeps the engine from writing table "%s"', relation), relation || ': ' || statement) FROM (VALUES
+	('stock', 'UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L'), ('stock_movements', 'UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L'),
+	('order_events', 'UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L'), ('stock_movements', 'UPDATE shop.inbound SET status = ''received'' WHERE ref = ''hindered'''),
+	('inbound', 'INSERT INTO shop.stock_movements (sku, location, kind, quantity, entity, entity_id) SELECT sku, location, ''receipt'', 1, ''inbound'', id FROM shop.inbound WHERE ref = ''hindered'''),
+	('bundle_components', 'INSERT INTO shop.bundle_items (bundle, sku) VALUES (''hindered'', ''sku34'')')) AS v(relation, statement);
 SELECT lives_ok(format('UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L', :'hindered'), 'without it the same is written');
 
 CREATE TABLE shop.notes (id bigint);

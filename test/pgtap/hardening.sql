@@ -86,7 +86,7 @@ UPDATE shop.fulfillments SET rerouted = true WHERE stock_state = 'issued';
 SELECT is(pg_temp.broken(), 'what became of a fulfillment''s stock agrees with its times', 'a parcel that left was not rerouted');
 UPDATE shop.fulfillments SET rerouted = false WHERE stock_state = 'issued';
 UPDATE shop.fulfillment_lines SET sku = 'sku' WHERE sku = 'rare' AND fulfillment_id IN (SELECT id FROM shop.fulfillments WHERE stock_state = 'issued');
-SELECT is(pg_temp.broken(), 'a fulfillment carries lines of its own order, by their SKU', 'nor does it carry what was not ordered');
+SELECT is(pg_temp.broken(), 'a fulfillment carries lines of its own order, by their SKU, what fulfillments have sent, and got back, is in the ledger', 'nor does it carry what was not ordered');
 RESET session_replication_role;
 
 SELECT throws_like($$ SELECT * FROM oms.place_order('shop', jsonb_build_object('a' || repeat('é', 40), 1)) $$, '%unknown key', 'a long key is cut between characters');
