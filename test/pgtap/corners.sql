@@ -234,6 +234,7 @@ SELECT is(pg_temp.hindered(relation, format(statement, :'hindered')), format('27
 	('stock', 'UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L'), ('stock_movements', 'UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L'),
 	('order_events', 'UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L'), ('stock_movements', 'UPDATE shop.inbound SET status = ''received'' WHERE ref = ''hindered'''),
 	('inbound', 'INSERT INTO shop.stock_movements (sku, location, kind, quantity, entity, entity_id) SELECT sku, location, ''receipt'', 1, ''inbound'', id FROM shop.inbound WHERE ref = ''hindered'''),
+	('inbound', 'UPDATE shop.inbound SET status = ''received'' WHERE ref = ''hindered'''),
 	('bundle_components', 'INSERT INTO shop.bundle_items (bundle, sku) VALUES (''hindered'', ''sku34'')')) AS v(relation, statement);
 SELECT lives_ok(format('UPDATE shop.fulfillments SET status = ''shipped'' WHERE order_id = %L', :'hindered'), 'without it the same is written');
 
