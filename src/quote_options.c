@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "machine.h"
 #include "oms.h"
@@ -186,6 +187,8 @@ write_stock_at(const Cart *cart, const char *location, StringInfo json)
 static void
 write_option(const Cart *cart, const Way *way, StringInfo json)
 {
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "oms quote option", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(scratch);
 	Quote		quote;
 
 	CHECK_FOR_INTERRUPTS();
@@ -211,6 +214,8 @@ write_option(const Cart *cart, const Way *way, StringInfo json)
 	if (way->pickup_location)
 		write_stock_at(cart, way->pickup_location, json);
 	appendStringInfoChar(json, '}');
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(scratch);
 }
 
 /*

@@ -165,7 +165,7 @@ reclaim(Store *store, Sourcing *sourcing, bool in_thought)
 {
 	Array	   *skus;
 	Array	   *units;
-	Datum		now;
+	Datum		args[4];
 	uint64		rows;
 	int			first = 0;
 
@@ -175,15 +175,15 @@ reclaim(Store *store, Sourcing *sourcing, bool in_thought)
 		return false;
 	skus = oms_array(TEXTOID, 8);
 	units = oms_array(INT8OID, 8);
-	now = TimestampTzGetDatum(GetCurrentTimestamp());
 	lacking(sourcing, false, skus, units);
+	args[0] = oms_array_datum(skus);
+	args[1] = oms_array_datum(units);
+	args[2] = TimestampTzGetDatum(GetCurrentTimestamp());
+	args[3] = CStringGetTextDatum(in_thought && sourcing->own_hold ? sourcing->own_hold : "");
 	if (sourcing->never_waits)
-		rows = oms_run(store, &delete_expired_at_hand, (Datum[]) {oms_array_datum(skus), now});
+		rows = oms_run(store, &delete_expired_at_hand, (Datum[]) {args[0], args[2]});
 	else
-		rows = oms_run(store, in_thought ? &read_expired : &delete_expired, (Datum[]) {
-			oms_array_datum(skus), oms_array_datum(units), now,
-			CStringGetTextDatum(in_thought && sourcing->own_hold ? sourcing->own_hold : "")
-		});
+		rows = oms_run(store, in_thought ? &read_expired : &delete_expired, args);
 	if (rows == 0)
 		return false;
 	if (!sourcing->expired)
