@@ -162,6 +162,7 @@ OBJS = $(patsubst %,src/%.o, \
 	split_flow \
 	split_bound \
 	split_count \
+	split_outdo \
 	split_search \
 	split_forced \
 	split \

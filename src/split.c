@@ -6,8 +6,8 @@
  * A problem becomes a model (split_model.c), in which a search (split_search.c)
  * looks for the set of locations that is best to open; what a set costs is
  * computed in split_value.c and split_flow.c, first plans are made in
- * split_improve.c, and how much better anything could
- * be in split_bound.c and split_count.c.
+ * split_improve.c, and how much better anything could be is asked in
+ * split_bound.c, split_count.c and split_outdo.c.
  *
  * Where the number of shipments comes first, the search runs twice: once for
  * the fewest units left and the fewest locations, where these are all that

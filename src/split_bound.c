@@ -26,9 +26,9 @@ raise_line(Search *s, int64 *slack, int line, int64 limit)
 	int64		from = s->u[line];
 	int64		to = limit;
 
-	for (int a = m->line_arcs[line]; a < m->line_arcs[line + 1]; a++)
+	for (int a = s->line_arcs[line]; a < s->line_arcs[line + 1]; a++)
 	{
-		const Arc  *arc = &m->by_line[a];
+		const Arc  *arc = &s->by_line[a];
 		int64		begin = Max(from, arc->cost);
 
 		if (arc->cost >= to)
@@ -38,9 +38,9 @@ raise_line(Search *s, int64 *slack, int line, int64 limit)
 	}
 	if (to <= from)
 		return false;
-	for (int a = m->line_arcs[line]; a < m->line_arcs[line + 1]; a++)
+	for (int a = s->line_arcs[line]; a < s->line_arcs[line + 1]; a++)
 	{
-		const Arc  *arc = &m->by_line[a];
+		const Arc  *arc = &s->by_line[a];
 
 		if (arc->cost >= to)
 			break;
@@ -67,9 +67,9 @@ oms_split_ascend(Search *s)
 		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < m->nlines; i++)
 		{
-			int			count = m->line_arcs[i + 1] - m->line_arcs[i];
+			int			count = s->line_arcs[i + 1] - s->line_arcs[i];
 			int			next = count * round / ROUNDS;
-			int64		limit = next < count ? m->by_line[m->line_arcs[i] + next].cost : m->penalty[i];
+			int64		limit = next < count ? s->by_line[s->line_arcs[i] + next].cost : m->penalty[i];
 
 			(void) raise_line(s, s->amounts, i, limit);
 		}
@@ -176,7 +176,7 @@ lower_bound(Search *s)
 	int			most = m->max_open - s->nopen;
 	int			earning = 0;
 
-	s->steps += m->narcs;
+	s->steps += s->narcs;
 	for (int i = 0; i < m->nlines; i++)
 	{
 		lower += s->u[i] * m->wanted[i];

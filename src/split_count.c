@@ -73,9 +73,9 @@ cost_with_plenty(Search *s, int line)
 	int64		cost = 0;
 	int64		dearest = 0;
 
-	for (int a = m->line_arcs[line]; a < m->line_arcs[line + 1] && left > 0; a++)
+	for (int a = s->line_arcs[line]; a < s->line_arcs[line + 1] && left > 0; a++)
 	{
-		const Arc  *arc = &m->by_line[a];
+		const Arc  *arc = &s->by_line[a];
 
 		if (s->state[arc->other] == SHUT)
 			continue;
@@ -94,7 +94,6 @@ cost_with_plenty(Search *s, int line)
 static void
 look_beside(Search *s, int line, const int64 *largest, int nlargest, int64 wanting, Plenty *plenty)
 {
-	const Model *m = s->m;
 	int64		lacking = wanting;
 	int64		all;
 
@@ -104,9 +103,9 @@ look_beside(Search *s, int line, const int64 *largest, int nlargest, int64 wanti
 		return;
 	all = nlargest < plenty->most ? 0 : Max(0, lacking - largest[plenty->most - 1]);
 	plenty->loss_beside += lacking * s->slope[line];
-	for (int a = m->line_arcs[line]; a < m->line_arcs[line + 1]; a++)
+	for (int a = s->line_arcs[line]; a < s->line_arcs[line + 1]; a++)
 	{
-		const Arc  *arc = &m->by_line[a];
+		const Arc  *arc = &s->by_line[a];
 
 		if (s->state[arc->other] == FREE)
 			s->eased[arc->other] += Min(lacking - all, arc->units) * s->slope[line];
@@ -126,16 +125,16 @@ look_at_line(Search *s, int line, Plenty *plenty)
 	int64		wanting = m->wanted[line];
 	int64		offered = 0;
 
-	for (int a = m->line_arcs[line]; a < m->line_arcs[line + 1] && wanting > 0; a++)
+	for (int a = s->line_arcs[line]; a < s->line_arcs[line + 1] && wanting > 0; a++)
 	{
-		if (s->state[m->by_line[a].other] == OPEN)
-			wanting -= Min(wanting, m->by_line[a].units);
+		if (s->state[s->by_line[a].other] == OPEN)
+			wanting -= Min(wanting, s->by_line[a].units);
 	}
 	if (wanting == 0)
 		return;
-	for (int a = m->line_arcs[line]; a < m->line_arcs[line + 1]; a++)
+	for (int a = s->line_arcs[line]; a < s->line_arcs[line + 1]; a++)
 	{
-		const Arc  *arc = &m->by_line[a];
+		const Arc  *arc = &s->by_line[a];
 		int64		units = Min(wanting, arc->units);
 
 		if (s->state[arc->other] != FREE)
@@ -163,37 +162,63 @@ look_at_line(Search *s, int line, Plenty *plenty)
 }
 
 /*
- * most_affordable returns how many locations a better plan could still open,
- * and leaves the costs of the cheapest ones added up in sums.
+ * add_up_to adds up costs, the cheapest first, in sums, as far as they are no more
+ * than the budget.  Returns how many that are.
  */
 static int
-most_affordable(Search *s, int64 budget)
+add_up_to(int64 *sums, int count, int64 budget)
 {
-	const Model *m = s->m;
-	int			count = 0;
 	int			most;
 
-	for (int k = 0; k < s->nlive; k++)
+	sums[0] = 0;
+	for (most = 0; most < count; most++)
 	{
-		int			j = s->live[k];
-
-		if (s->state[j] == FREE)
-			s->sums[1 + count++] = m->fixed[j];
-	}
-	qsort(s->sums + 1, count, sizeof(int64), compare_up);
-	s->sums[0] = 0;
-	for (most = 0; most < count && most < m->max_open - s->nopen; most++)
-	{
-		s->sums[most + 1] += s->sums[most];
-		if (s->sums[most + 1] > budget)
+		sums[most + 1] += sums[most];
+		if (sums[most + 1] > budget)
 			break;
 	}
 	return most;
 }
 
 /*
+ * most_affordable returns how many locations a better plan could still open,
+ * and leaves the costs of the cheapest ones added up in sums.  Mostly they are
+ * few: then not all are sorted.
+ */
+static int
+most_affordable(Search *s, int64 budget)
+{
+	const Model *m = s->m;
+	int64		largest[MOST_OF_LINE + 1];	/* with a minus: the cheapest */
+	int			few = 0;
+	int			count = 0;
+	int			may_open = m->max_open - s->nopen;
+	int			most;
+
+	for (int k = 0; k < s->nlive; k++)
+	{
+		if (s->state[s->live[k]] == FREE)
+			keep_largest(largest, &few, MOST_OF_LINE + 1, -m->fixed[s->live[k]]);
+	}
+	for (int i = 0; i < few; i++)
+		s->sums[1 + i] = -largest[i];
+	most = add_up_to(s->sums, Min(few, may_open), budget);
+	if (most < few || most == may_open)
+		return most;
+	for (int k = 0; k < s->nlive; k++)
+	{
+		if (s->state[s->live[k]] == FREE)
+			s->sums[1 + count++] = m->fixed[s->live[k]];
+	}
+	if (count == few)
+		return most;
+	qsort(s->sums + 1, count, sizeof(int64), compare_up);
+	return add_up_to(s->sums, Min(count, may_open), budget);
+}
+
+/*
  * bound_of returns the least cost over all numbers of locations, where those
- * that have most bring these amounts; without: one of them is left out.
+ * that have most bring these amounts; without: one of them is left out, or -1.
  */
 static int64
 bound_of(const Search *s, const Plenty *plenty, const int64 *largest, int count, int without)
@@ -213,6 +238,33 @@ bound_of(const Search *s, const Plenty *plenty, const int64 *largest, int count,
 			wanting -= largest[next++];
 	}
 	return best;
+}
+
+/*
+ * list_largest lists what the locations that are left could bring, the most first,
+ * as far as bound_of looks.  Returns how many that are.
+ */
+static int
+list_largest(Search *s, const Plenty *plenty, int64 *largest)
+{
+	int			most = plenty->loss ? plenty->most + 2 : 0;
+	int			count = 0;
+
+	for (int k = 0; k < s->nlive; k++)
+	{
+		int			j = s->live[k];
+
+		if (s->state[j] != FREE)
+			continue;
+		s->amounts[j] = Min(s->amounts[j], s->m->capacity[j]);
+		if (most > 0)
+			keep_largest(largest, &count, most, s->amounts[j]);
+		else
+			largest[count++] = s->amounts[j];
+	}
+	if (most == 0)
+		qsort(largest, count, sizeof(int64), compare_down);
+	return count;
 }
 
 /*
@@ -281,7 +333,8 @@ oms_split_count(Search *s, int64 *lower)
 	Plenty		plenty = {.least_loss = PG_INT64_MAX};
 	int64		losses[MOST_OF_LINE + 1] = {0};
 	int64	   *largest = s->rho;
-	int			count = 0;
+	int64		least;
+	int			count;
 
 	for (int k = 0; k < s->nlive; k++)
 	{
@@ -295,6 +348,7 @@ oms_split_count(Search *s, int64 *lower)
 	if (is_beaten(s, *lower))
 		return false;
 	plenty.most = most_affordable(s, s->best - m->unit - plenty.base);
+	s->most_affordable = plenty.most;
 	if (plenty.most >= s->nfree)
 		return false;
 	plenty.loss = plenty.most <= MOST_OF_LINE ? losses : NULL;
@@ -303,17 +357,9 @@ oms_split_count(Search *s, int64 *lower)
 		look_at_line(s, i, &plenty);
 	if (plenty.wanting == 0)
 		return false;
-	for (int k = 0; k < s->nlive; k++)
-	{
-		int			j = s->live[k];
-
-		if (s->state[j] != FREE)
-			continue;
-		s->amounts[j] = Min(s->amounts[j], m->capacity[j]);
-		largest[count++] = s->amounts[j];
-	}
-	qsort(largest, count, sizeof(int64), compare_down);
-	*lower = Max(*lower, bound_of(s, &plenty, largest, count, count));
+	count = list_largest(s, &plenty, largest);
+	least = bound_of(s, &plenty, largest, count, -1);
+	*lower = Max(*lower, least);
 	if (is_beaten(s, *lower))
 		return false;
 	if (open_needed(s, &plenty, largest, count))

@@ -161,7 +161,7 @@ close_location(Search *s, const uint8 *open, int location)
 	for (int a = m->location_arcs[location]; a < m->location_arcs[location + 1]; a++)
 	{
 		int			i = m->by_location[a].other;
-		const Layer *layers = s->layers + m->line_arcs[i] + i;
+		const Layer *layers = s->layers + s->line_arcs[i] + i;
 		int			count = s->nlayers[i];
 		int			beside;
 		bool		served = false;
@@ -171,12 +171,12 @@ close_location(Search *s, const uint8 *open, int location)
 		if (!served)
 			continue;
 		CHECK_FOR_INTERRUPTS();
-		beside = oms_split_line(m, open, i, s->beside, &more);
+		beside = oms_split_line(s, open, i, s->beside, &more);
 		for (int k = 0; k < count; k++)
 			more -= layers[k].cost * layers[k].units;
-		for (int b = m->line_arcs[i]; b < m->line_arcs[i + 1]; b++)
+		for (int b = s->line_arcs[i]; b < s->line_arcs[i + 1]; b++)
 		{
-			const Arc  *arc = &m->by_line[b];
+			const Arc  *arc = &s->by_line[b];
 
 			if (!open[arc->other])
 				s->eased[arc->other] += oms_split_saving(arc, s->beside, beside) - oms_split_saving(arc, layers, count);

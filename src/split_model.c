@@ -7,10 +7,11 @@
 
 #define FINEST_UNIT 64
 #define PAIRS_BETWEEN 16384		/* two checks for interrupts */
+#define SHORT_RUN 16			/* pairs, sorted one by one */
 
 static void rank_locations(const SplitProblem *problem, const uint8 *used, Model *m, int32 *rank);
 static void place_arcs(const SplitProblem *problem, const uint8 *kept, const int32 *rank, bool counts, Model *m);
-static void sort_line(Arc *arcs, int count);
+static void sort_lines(Model *m);
 static void note_limits(const SplitProblem *problem, Model *m);
 static int64 finest_unit(const SplitProblem *problem, const int64 *penalty, bool counts);
 
@@ -176,36 +177,18 @@ place_arcs(const SplitProblem *problem, const uint8 *kept, const int32 *rank, bo
 			arc->other = j;
 		}
 	}
-	for (int i = 0; !counts && i < m->nlines; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		sort_line(m->by_line + m->line_arcs[i], m->line_arcs[i + 1] - m->line_arcs[i]);
-	}
 	pfree(next);
-}
-
-static int
-compare_arcs(const void *a, const void *b)
-{
-	const Arc  *left = a;
-	const Arc  *right = b;
-
-	if (left->cost != right->cost)
-		return left->cost < right->cost ? -1 : 1;
-	return left->other - right->other;
+	if (!counts)
+		sort_lines(m);
 }
 
 /*
- * sort_line sorts a line's pairs by cost, then location.
+ * sort_run sorts a few pairs by cost and leaves those that cost the same as they
+ * stand.
  */
 static void
-sort_line(Arc *arcs, int count)
+sort_run(Arc *arcs, int count)
 {
-	if (count > 40)
-	{
-		qsort(arcs, count, sizeof(Arc), compare_arcs);
-		return;
-	}
 	for (int i = 1; i < count; i++)
 	{
 		Arc			arc = arcs[i];
@@ -215,6 +198,55 @@ sort_line(Arc *arcs, int count)
 			arcs[j] = arcs[j - 1];
 		arcs[j] = arc;
 	}
+}
+
+/*
+ * sort_line sorts a line's pairs by cost, then location, in whose order they
+ * stand: runs of a few, then merged; half of them need room besides.
+ */
+static void
+sort_line(Arc *arcs, int count, Arc *room)
+{
+	for (int first = 0; first < count; first += SHORT_RUN)
+		sort_run(arcs + first, Min(SHORT_RUN, count - first));
+	for (int run = SHORT_RUN; run < count; run *= 2)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int first = 0; first + run < count; first += 2 * run)
+		{
+			Arc		   *to = arcs + first;
+			const Arc  *left = room;
+			const Arc  *left_end = room + run;
+			const Arc  *right = to + run;
+			const Arc  *right_end = arcs + Min(count, first + 2 * run);
+
+			if (right[-1].cost <= right->cost)
+				continue;
+			memcpy(room, to, run * sizeof(Arc));
+			while (left < left_end)
+				*to++ = right < right_end && right->cost < left->cost ? *right++ : *left++;
+		}
+	}
+}
+
+/*
+ * sort_lines sorts the pairs of each line.
+ */
+static void
+sort_lines(Model *m)
+{
+	int			most = 0;
+	Arc		   *room;
+
+	for (int i = 0; i < m->nlines; i++)
+		most = Max(most, m->line_arcs[i + 1] - m->line_arcs[i]);
+	room = palloc((most + 1) * sizeof(Arc));
+	for (int i = 0; i < m->nlines; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		sort_line(m->by_line + m->line_arcs[i], m->line_arcs[i + 1] - m->line_arcs[i], room);
+	}
+	pfree(room);
 }
 
 /*

@@ -71,6 +71,13 @@ typedef struct Layer
 								 * location that they come from, or -1 */
 } Layer;
 
+/* Locations that outdo one (split_outdo.c). */
+typedef struct Outdone
+{
+	int			count;
+	int		   *by;
+} Outdone;
+
 /*
  * The search.  Its state is that of each location; whatever is decided is noted
  * on a trail, so that going back costs no more than going there.
@@ -87,6 +94,14 @@ typedef struct Search
 	int			nlive;
 	int			nfree;
 
+	/* what is left of the model: not what the root has shut for good */
+	bool		at_root;		/* what is shut is so for good */
+	int		   *kept;			/* locations */
+	int			nkept;
+	int			narcs;			/* of these */
+	int		   *line_arcs;		/* they and by_line as in the model */
+	Arc		   *by_line;
+
 	/* the bound */
 	int64	   *u;				/* multiplier of each line */
 	int64	   *best_u;
@@ -98,6 +113,11 @@ typedef struct Search
 	int64		last_in;		/* rho of the last that is chosen, where they
 								 * must be few; else 0 */
 	int64		first_out;		/* rho of the first that is not */
+
+	/* what oms_split_count has found at this node */
+	int			most_affordable;	/* locations that a better plan may open
+									 * besides */
+	Outdone    *outdone;		/* of each location; NULL: not known */
 
 	/* the best plan so far */
 	int64		best;
@@ -142,7 +162,7 @@ extern Model *oms_split_model(const SplitProblem *problem, const int64 *penalty,
 /* split_value.c */
 extern int64 oms_split_value(Search *s, const uint8 *open);
 extern int64 oms_split_layers(Search *s, const uint8 *open);
-extern int	oms_split_line(const Model *m, const uint8 *open, int line, Layer *layers, int64 *value);
+extern int	oms_split_line(const Search *s, const uint8 *open, int line, Layer *layers, int64 *value);
 extern int64 oms_split_saving(const Arc *arc, const Layer *layers, int count);
 extern int64 oms_split_fill(Layer *margins, int count, int64 capacity);
 extern int64 oms_split_gain(const Search *s, int location);
@@ -164,6 +184,10 @@ extern bool oms_split_relax(Search *s, int steps, int64 *lower);
 
 /* split_count.c */
 extern bool oms_split_count(Search *s, int64 *lower);
+
+/* split_outdo.c */
+extern void oms_split_note_outdone(Search *s);
+extern void oms_split_shut_outdone(Search *s);
 
 /* split_search.c */
 extern bool oms_split_is_spent(const Search *s, int part);

@@ -54,6 +54,13 @@ oms_split_search(const Model *m, int node_limit)
 	s->set = palloc0(n);
 	s->trail = palloc(n * sizeof(int));
 	s->live = palloc(n * sizeof(int));
+	s->kept = palloc(n * sizeof(int));
+	for (int j = 0; j < m->nlocations; j++)
+		s->kept[j] = j;
+	s->nkept = m->nlocations;
+	s->narcs = m->narcs;
+	s->line_arcs = m->line_arcs;
+	s->by_line = m->by_line;
 	s->rho = palloc0(n * sizeof(int64));
 	s->amounts = palloc(n * sizeof(int64));
 	s->sums = palloc((n + 1) * sizeof(int64));
@@ -123,19 +130,61 @@ go_back(Search *s, int mark)
 }
 
 /*
+ * drop_shut leaves what is shut for good out of all that is still looked at.
+ */
+static void
+drop_shut(Search *s)
+{
+	const Model *m = s->m;
+	int		   *line_arcs = palloc((m->nlines + 1) * sizeof(int));
+	Arc		   *by_line;
+
+	s->narcs = 0;
+	for (int k = 0; k < s->nlive; k++)
+		s->narcs += m->location_arcs[s->live[k] + 1] - m->location_arcs[s->live[k]];
+	by_line = palloc((s->narcs + 1) * sizeof(Arc));
+	line_arcs[0] = 0;
+	for (int i = 0; i < m->nlines; i++)
+	{
+		int			count = line_arcs[i];
+
+		CHECK_FOR_INTERRUPTS();
+		for (int a = s->line_arcs[i]; a < s->line_arcs[i + 1]; a++)
+		{
+			if (s->state[s->by_line[a].other] != SHUT)
+				by_line[count++] = s->by_line[a];
+		}
+		line_arcs[i + 1] = count;
+	}
+	if (s->by_line != m->by_line)
+	{
+		pfree(s->line_arcs);
+		pfree(s->by_line);
+	}
+	s->line_arcs = line_arcs;
+	s->by_line = by_line;
+	memcpy(s->kept, s->live, s->nlive * sizeof(int));
+	s->nkept = s->nlive;
+}
+
+/*
  * oms_split_note_live lists the locations that are not shut.
  */
 void
 oms_split_note_live(Search *s)
 {
 	s->nlive = s->nfree = 0;
-	for (int j = 0; j < s->m->nlocations; j++)
+	for (int k = 0; k < s->nkept; k++)
 	{
+		int			j = s->kept[k];
+
 		if (s->state[j] == SHUT)
 			continue;
 		s->live[s->nlive++] = j;
 		s->nfree += s->state[j] == FREE;
 	}
+	if (s->at_root && s->nlive <= s->nkept / 2)
+		drop_shut(s);
 }
 
 static int
@@ -178,8 +227,9 @@ shut_useless(Search *s, int64 value)
 	int			most = m->max_open - s->nopen;
 	int64		together = 0;
 
-	for (int j = 0; j < m->nlocations; j++)
+	for (int k = 0; k < s->nkept; k++)
 	{
+		int			j = s->kept[k];
 		int64		net;
 
 		if (s->state[j] != FREE)
@@ -210,22 +260,22 @@ static void
 lose_without(Search *s, int line)
 {
 	const Model *m = s->m;
-	int			end = m->line_arcs[line + 1];
-	int			last = m->line_arcs[line];
+	int			end = s->line_arcs[line + 1];
+	int			last = s->line_arcs[line];
 	int64		left = m->wanted[line];
 	int64		rest = 0;		/* units of the last one that are not needed */
 
 	for (int a = last; a < end && left > 0; a++)
 	{
-		if (s->state[m->by_line[a].other] == SHUT)
+		if (s->state[s->by_line[a].other] == SHUT)
 			continue;
 		last = a;
-		rest = Max(0, m->by_line[a].units - left);
-		left -= Min(left, m->by_line[a].units);
+		rest = Max(0, s->by_line[a].units - left);
+		left -= Min(left, s->by_line[a].units);
 	}
-	for (int a = m->line_arcs[line]; a <= last && a < end; a++)
+	for (int a = s->line_arcs[line]; a <= last && a < end; a++)
 	{
-		const Arc  *arc = &m->by_line[a];
+		const Arc  *arc = &s->by_line[a];
 		int64		units = arc->units - (a == last ? rest : 0);
 
 		if (s->state[arc->other] != FREE)
@@ -233,7 +283,7 @@ lose_without(Search *s, int line)
 		s->amounts[arc->other] -= units * arc->cost;
 		for (int b = last; b < end && units > 0; b++)
 		{
-			const Arc  *next = &m->by_line[b];
+			const Arc  *next = &s->by_line[b];
 			int64		some = Min(units, b == last ? rest : next->units);
 
 			if (b == a || s->state[next->other] == SHUT)
@@ -310,12 +360,14 @@ visit(Search *s, int steps, int64 *lower)
 	for (bool ascended = false;;)
 	{
 		int64		value = oms_split_layers(s, s->open);
+		int64		least;
 		int			before;
 
 		oms_split_offer(s, s->open, value);
 		if (s->nopen >= m->max_open)
 			return -1;
-		*lower = Max(*lower, shut_useless(s, value));
+		least = shut_useless(s, value);
+		*lower = Max(*lower, least);
 		if (s->nfree == 0 || is_beaten(s, *lower))
 			return -1;
 		before = s->nopen;
@@ -331,12 +383,16 @@ visit(Search *s, int steps, int64 *lower)
 			if (!oms_split_relax(s, 0, lower))
 				return -1;
 			oms_split_greedy(s);
+			s->at_root = true;
 			/* with a better plan, less can be paid for */
 			if (oms_split_count(s, lower))
 				continue;
 			if (s->nfree == 0 || is_beaten(s, *lower))
 				return -1;
 		}
+		oms_split_shut_outdone(s);
+		if (s->nfree == 0)
+			return -1;
 		before = s->nopen;
 		if (!oms_split_relax(s, steps, lower))
 			return -1;
@@ -349,6 +405,11 @@ visit(Search *s, int steps, int64 *lower)
 		if (s->nopen == before)
 			break;
 		steps = Min(steps, STEPS);
+	}
+	if (is_root)
+	{
+		oms_split_note_outdone(s);
+		oms_split_shut_outdone(s);
 	}
 	return most_promising(s);
 }
@@ -368,6 +429,7 @@ oms_split_run(Search *s)
 
 	oms_split_begin(s);
 	next = visit(s, ROOT_STEPS, &lower);
+	s->at_root = false;
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -16,14 +16,14 @@
  * fixed_costs adds up what the open locations cost by themselves.
  */
 static int64
-fixed_costs(const Model *m, const uint8 *open)
+fixed_costs(const Search *s, const uint8 *open)
 {
 	int64		sum = 0;
 
-	for (int j = 0; j < m->nlocations; j++)
+	for (int k = 0; k < s->nkept; k++)
 	{
-		if (open[j])
-			sum += m->fixed[j];
+		if (open[s->kept[k]])
+			sum += s->m->fixed[s->kept[k]];
 	}
 	return sum;
 }
@@ -36,18 +36,18 @@ int64
 oms_split_value(Search *s, const uint8 *open)
 {
 	const Model *m = s->m;
-	int64		value = fixed_costs(m, open);
+	int64		value = fixed_costs(s, open);
 
 	if (m->is_limited)
 		return value + oms_split_flow(s->flow, m, open, NULL, NULL);
 	for (int i = 0; i < m->nlines; i++)
 	{
 		int64		left = m->wanted[i];
-		int			end = m->line_arcs[i + 1];
+		int			end = s->line_arcs[i + 1];
 
-		for (int a = m->line_arcs[i]; a < end && left > 0; a++)
+		for (int a = s->line_arcs[i]; a < end && left > 0; a++)
 		{
-			const Arc  *arc = &m->by_line[a];
+			const Arc  *arc = &s->by_line[a];
 			int64		units;
 
 			if (!open[arc->other])
@@ -66,15 +66,16 @@ oms_split_value(Search *s, const uint8 *open)
  * without limits; adds that to value.  Returns how many layers there are.
  */
 int
-oms_split_line(const Model *m, const uint8 *open, int line, Layer *layers, int64 *value)
+oms_split_line(const Search *s, const uint8 *open, int line, Layer *layers, int64 *value)
 {
+	const Model *m = s->m;
 	int64		left = m->wanted[line];
-	int			end = m->line_arcs[line + 1];
+	int			end = s->line_arcs[line + 1];
 	int			count = 0;
 
-	for (int a = m->line_arcs[line]; a < end && left > 0; a++)
+	for (int a = s->line_arcs[line]; a < end && left > 0; a++)
 	{
-		const Arc  *arc = &m->by_line[a];
+		const Arc  *arc = &s->by_line[a];
 		int64		units;
 
 		if (!open[arc->other])
@@ -104,15 +105,15 @@ int64
 oms_split_layers(Search *s, const uint8 *open)
 {
 	const Model *m = s->m;
-	int64		value = fixed_costs(m, open);
+	int64		value = fixed_costs(s, open);
 
 	if (m->is_limited)
 		return value + oms_split_flow(s->flow, m, open, s->price, NULL);
-	s->steps += m->narcs;
+	s->steps += s->narcs;
 	for (int i = 0; i < m->nlines; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		s->nlayers[i] = oms_split_line(m, open, i, s->layers + m->line_arcs[i] + i, &value);
+		s->nlayers[i] = oms_split_line(s, open, i, s->layers + s->line_arcs[i] + i, &value);
 	}
 	return value;
 }
@@ -244,7 +245,7 @@ oms_split_gain(const Search *s, int location)
 	for (int a = m->location_arcs[location]; a < m->location_arcs[location + 1]; a++)
 	{
 		const Arc  *arc = &m->by_location[a];
-		const Layer *layers = s->layers + m->line_arcs[arc->other] + arc->other;
+		const Layer *layers = s->layers + s->line_arcs[arc->other] + arc->other;
 
 		gain += oms_split_saving(arc, layers, s->nlayers[arc->other]);
 	}

@@ -1,8 +1,9 @@
 /*
  * split.c
  *	  What the kernel that splits orders (src/split*.c) is asked only by other
- *	  kernels and by C: a location that must ship, compared with what is found by
- *	  trying all; and that a limit of nodes is one of time.
+ *	  kernels and by C: a location that must ship, and locations that are much alike,
+ *	  compared with what is found by trying all; and that a limit of nodes is one of
+ *	  time.
  *
  * Built and run by test/t/025_kernels.pl; prints what TAP wants.
  *
@@ -16,6 +17,9 @@
 #define MOST_LINES 3
 #define MOST_LOCATIONS 3
 #define MOST_ARCS (MOST_LINES * MOST_LOCATIONS)
+
+#define ALIKE 12				/* locations that are much alike */
+#define ALIKE_LINES MOST_LINES
 
 /* A problem with room for what it points to. */
 typedef struct Room
@@ -44,7 +48,7 @@ typedef struct Trial
 {
 	const SplitProblem *problem;
 	int64		left[MOST_LINES];
-	int64		ships[MOST_LOCATIONS];
+	int64		ships[ALIKE];	/* or fewer locations */
 	int64		cost;			/* of units */
 	bool		has_best;
 	Value		best;
@@ -313,12 +317,103 @@ judge_large(bool by_shipments)
 	return !by_shipments && plan.objective > plan.bound + plan.bound / 4 ? "far from its bound" : NULL;
 }
 
+/* A problem of locations that are much alike: what each has, and at which cost. */
+typedef struct Alike
+{
+	int64		quantity[ALIKE_LINES];
+	int64		penalty[ALIKE_LINES];
+	int64		fixed_cost[ALIKE];
+	int64		units[ALIKE_LINES][ALIKE];
+	int64		cost[ALIKE_LINES][ALIKE];
+} Alike;
+
+/* value_of_set says what the best plan from a set of locations costs. */
+static int64
+value_of_set(const Alike * alike, int set)
+{
+	int64		value = 0;
+
+	for (int j = 0; j < ALIKE; j++)
+		value += set >> j & 1 ? alike->fixed_cost[j] : 0;
+	for (int i = 0; i < ALIKE_LINES; i++)
+	{
+		int64		left = alike->quantity[i];
+
+		for (int cost = 0; cost < alike->penalty[i] && left > 0; cost++)
+		{
+			for (int j = 0; j < ALIKE && left > 0; j++)
+			{
+				int64		units = Min(left, alike->units[i][j]);
+
+				if (!(set >> j & 1) || alike->cost[i][j] != cost)
+					continue;
+				value += units * cost;
+				left -= units;
+			}
+		}
+		value += left * alike->penalty[i];
+	}
+	return value;
+}
+
+/*
+ * judge_alike solves one and compares it with what any set of locations would cost.
+ * Some are outdone by others, mostly by a little.
+ */
+static const char *
+judge_alike(void)
+{
+	static int32 arc_line[ALIKE_LINES * ALIKE];
+	static int32 arc_location[ALIKE_LINES * ALIKE];
+	static int64 arc_available[ALIKE_LINES * ALIKE];
+	static int64 arc_cost[ALIKE_LINES * ALIKE];
+	Alike		alike;
+	SplitProblem p = {.nlines = ALIKE_LINES, .nlocations = ALIKE, .quantity = alike.quantity, .penalty = alike.penalty,
+		.fixed_cost = alike.fixed_cost, .arc_line = arc_line, .arc_location = arc_location, .arc_available = arc_available,
+	.arc_cost = arc_cost, .node_limit = PG_INT32_MAX, .forced = -1, .max_shipments = below(3) ? 0 : 2 + below(3)};
+	SplitPlan	plan;
+	int64		best = PG_INT64_MAX;
+	int			costs = 1 + below(4);
+	int			element;
+
+	for (int j = 0; j < ALIKE; j++)
+		alike.fixed_cost[j] = 6 + below(1 + 2 * costs);
+	for (int i = 0; i < ALIKE_LINES; i++)
+	{
+		alike.quantity[i] = 2 + below(5);
+		alike.penalty[i] = 10 + below(10);
+		for (int j = 0; j < ALIKE; j++)
+		{
+			alike.units[i][j] = below(4);
+			alike.cost[i][j] = below(costs);
+			arc_line[p.narcs] = i;
+			arc_location[p.narcs] = j;
+			arc_available[p.narcs] = alike.units[i][j];
+			arc_cost[p.narcs++] = alike.cost[i][j];
+		}
+	}
+	if (oms_split_check(&p, &element) != SPLIT_SOUND)
+		return "not sound";
+	for (int set = 0; set < 1 << ALIKE; set++)
+	{
+		int64		value;
+
+		if (p.max_shipments > 0 && __builtin_popcount(set) > p.max_shipments)
+			continue;
+		value = value_of_set(&alike, set);
+		best = Min(best, value);
+	}
+	oms_split_solve(&p, &plan);
+	return !plan.proven || plan.objective != best ? "not the best" : fault_of(&p, &plan);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const int money[] = {2, 5, 1000000};
 	int			problems = argc > 1 ? atoi(argv[1]) : 1000;
 	int			number = 0;
+	const char *alike_fault = NULL;
 	static Room room;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "splits", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(context);
@@ -342,6 +437,13 @@ main(int argc, char **argv)
 		printf("%sok %d - %d tiny problems, objective %s, %s limits, costs below %d\n", fault ? "not " : "", ++number, problems,
 			   kind & 2 ? "shipments" : "cost", kind & 1 ? "with" : "without", money[kind / 4]);
 	}
+	for (int n = 0; n < problems && !alike_fault; n++)
+	{
+		alike_fault = judge_alike();
+		MemoryContextReset(context);
+	}
+	printf("%s%s%sok %d - %d problems of locations that are much alike\n", alike_fault ? "# " : "", alike_fault ? alike_fault : "",
+		   alike_fault ? "\nnot " : "", ++number, problems);
 	for (int by_shipments = 0; by_shipments < 2; by_shipments++)
 	{
 		const char *fault = judge_large(by_shipments);
