@@ -115,7 +115,7 @@ limit_places(const Sourcing *sourcing, World *world)
 	{
 		Place	   *place = &world->places[i];
 		const SourceLocation *location = sourcing->is_hold || oms_rules_are_empty(sourcing->book) ? NULL
-			: oms_source_location(sourcing->book, place->code);
+			: oms_location_of(world, i, sourcing->book);
 
 		place->is_limited = location && location->daily_capacity >= 0;
 		if (!place->is_limited)

@@ -234,8 +234,23 @@ prepared(Store *store, const StoreQuery *query)
 }
 
 /*
+ * params_of returns a query's arguments as the executor takes them.
+ */
+static ParamListInfo
+params_of(const StoreQuery *query, const Datum *args)
+{
+	ParamListInfo params = makeParamList(query->nargs);
+
+	for (int i = 0; i < query->nargs; i++)
+		params->params[i] = (ParamExternData) {
+			.value = args[i], .pflags = PARAM_FLAG_CONST, .ptype = query->args[i]
+		};
+	return params;
+}
+
+/*
  * execute runs a query with its plan: in the snapshot given, or by the rules of
- * SPI.
+ * SPI; then its rows may go to a destination of their own.
  *
  * Foreign keys plan their checks when they are first asked, and keep the plan:
  * in a young store that would be a sequential scan, for good.  They are asked
@@ -243,7 +258,8 @@ prepared(Store *store, const StoreQuery *query)
  * restored by hand, since a GUC nest level each time is dear.
  */
 static int
-execute(Store *store, const StoreQuery *query, const Datum *args, const char *nulls, Snapshot snapshot, bool reads, bool fires)
+execute(Store *store, const StoreQuery *query, const Datum *args, const char *nulls, Snapshot snapshot, bool reads, bool fires,
+		DestReceiver *dest)
 {
 	const PlanEntry *entry = prepared(store, query);
 	SPIPlanPtr	plan = entry->plan;
@@ -256,8 +272,13 @@ execute(Store *store, const StoreQuery *query, const Datum *args, const char *nu
 		enable_seqscan = false;
 	PG_TRY();
 	{
-		code = snapshot == InvalidSnapshot ? SPI_execute_plan(plan, (Datum *) args, nulls, reads, 0) :
-			SPI_execute_snapshot(plan, (Datum *) args, nulls, snapshot, InvalidSnapshot, reads, fires, 0);
+		if (dest)
+			code = SPI_execute_plan_extended(plan, &(SPIExecuteOptions) {
+				.params = params_of(query, args), .read_only = reads, .dest = dest
+			});
+		else
+			code = snapshot == InvalidSnapshot ? SPI_execute_plan(plan, (Datum *) args, nulls, reads, 0) :
+				SPI_execute_snapshot(plan, (Datum *) args, nulls, snapshot, InvalidSnapshot, reads, fires, 0);
 	}
 	PG_FINALLY();
 	{
@@ -286,7 +307,7 @@ oms_run(Store *store, const StoreQuery *query, const Datum *args)
 uint64
 oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const char *nulls)
 {
-	int			code = execute(store, query, args, nulls, InvalidSnapshot, false, true);
+	int			code = execute(store, query, args, nulls, InvalidSnapshot, false, true, NULL);
 
 	if (code == SPI_OK_REWRITTEN)
 	{
@@ -299,6 +320,53 @@ oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args, const ch
 				 errmsg("a rule on a table of store \"%s\" replaces what the engine writes", store->name),
 				 errhint("Drop the rule; use a trigger or a view instead.")));
 	}
+	return SPI_processed;
+}
+
+/* A destination that hands each row to a function. */
+typedef struct RowDest
+{
+	DestReceiver dest;			/* first: what the executor knows */
+	RowReader	read;
+	void	   *state;
+	MemoryContext context;
+} RowDest;
+
+static bool
+receive_row(TupleTableSlot *row, DestReceiver *dest)
+{
+	RowDest    *to = (RowDest *) dest;
+	MemoryContext before = MemoryContextSwitchTo(to->context);
+
+	to->read(row, to->state);
+	MemoryContextSwitchTo(before);
+	return true;
+}
+
+static void
+begin_rows(DestReceiver *dest, int operation, TupleDesc type)
+{
+}
+
+static void
+end_rows(DestReceiver *dest)
+{
+}
+
+/*
+ * oms_run_each runs a query that reads, as oms_run does, but has each row read
+ * as it comes (oms_field_...) rather than copied and kept, for where they are
+ * thousands.  The reader runs in the caller's memory context, and no queries.
+ */
+uint64
+oms_run_each(Store *store, const StoreQuery *query, const Datum *args, RowReader read, void *state)
+{
+	RowDest		to = {
+		.dest = {receive_row, begin_rows, end_rows, end_rows, DestTuplestore},
+		.read = read, .state = state, .context = CurrentMemoryContext
+	};
+
+	(void) execute(store, query, args, NULL, InvalidSnapshot, false, true, &to.dest);
 	return SPI_processed;
 }
 
@@ -324,7 +392,7 @@ oms_run_latest(Store *store, const StoreQuery *query, const Datum *args)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
-	(void) execute(store, query, args, NULL, snapshot, true, false);
+	(void) execute(store, query, args, NULL, snapshot, true, false, NULL);
 	UnregisterSnapshot(snapshot);
 	return SPI_processed;
 }
@@ -338,7 +406,7 @@ oms_write_latest(Store *store, const StoreQuery *query, const Datum *args)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 
-	(void) execute(store, query, args, NULL, snapshot, false, true);
+	(void) execute(store, query, args, NULL, snapshot, false, true, NULL);
 	UnregisterSnapshot(snapshot);
 	return SPI_processed;
 }
@@ -359,7 +427,7 @@ oms_run_reading(Store *store, const StoreQuery *query, const Datum *args)
 uint64
 oms_run_reading_nulls(Store *store, const StoreQuery *query, const Datum *args, const char *nulls)
 {
-	(void) execute(store, query, args, nulls, InvalidSnapshot, true, true);
+	(void) execute(store, query, args, nulls, InvalidSnapshot, true, true, NULL);
 	return SPI_processed;
 }
 

@@ -35,12 +35,16 @@ typedef struct StoreQuery
 #define OVER " OPERATOR(pg_catalog./) "
 #define CONCAT " OPERATOR(pg_catalog.||) "
 
+/* Takes a row of a query that is running. */
+typedef void (*RowReader) (TupleTableSlot *row, void *state);
+
 extern void oms_plan_init(void);
 extern void oms_spi_begin(void);
 extern void oms_spi_end(void);
 extern uint64 oms_run(Store *store, const StoreQuery *query, const Datum *args);
 extern uint64 oms_run_nulls(Store *store, const StoreQuery *query, const Datum *args,
 							const char *nulls);
+extern uint64 oms_run_each(Store *store, const StoreQuery *query, const Datum *args, RowReader read, void *state);
 extern uint64 oms_run_latest(Store *store, const StoreQuery *query, const Datum *args);
 extern uint64 oms_write_latest(Store *store, const StoreQuery *query, const Datum *args);
 extern uint64 oms_run_reading(Store *store, const StoreQuery *query, const Datum *args);

@@ -133,9 +133,9 @@ oms_array_datum(const Array *array)
  * owns a schema owns the tables in it, and may make of them what they like.
  */
 static void
-require_type(int column, Oid type)
+require_type(TupleDesc row, int column, Oid type)
 {
-	Oid			found = TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->atttypid;
+	Oid			found = TupleDescAttr(row, column - 1)->atttypid;
 
 	if (likely(found == type))
 		return;
@@ -145,8 +145,7 @@ require_type(int column, Oid type)
 	ereport(ERROR,
 			(errcode(ERRCODE_OMS_STORE_LAYOUT),
 			 errmsg("column \"%s\" of a store's table has type %s, not %s",
-					NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname), format_type_be(found),
-					format_type_be(type)),
+					NameStr(TupleDescAttr(row, column - 1)->attname), format_type_be(found), format_type_be(type)),
 			 errhint("Change it back by ALTER TABLE.")));
 }
 
@@ -156,7 +155,7 @@ require_type(int column, Oid type)
 Datum
 oms_column(uint64 row, int column, Oid type, bool *isnull)
 {
-	require_type(column, type);
+	require_type(SPI_tuptable->tupdesc, column, type);
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
 }
 
@@ -173,6 +172,17 @@ oms_column_is_null(uint64 row, int column)
 }
 
 /*
+ * refuse_null refuses a NULL in a field that the query promises not to be it.
+ */
+static void
+refuse_null(TupleDesc row, int column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+			 errmsg("column \"%s\" of a store's table is null", NameStr(TupleDescAttr(row, column - 1)->attname))));
+}
+
+/*
  * not_null returns a field that the query promises not to be NULL.
  */
 static Datum
@@ -182,10 +192,7 @@ not_null(uint64 row, int column, Oid type)
 	Datum		value = oms_column(row, column, type, &isnull);
 
 	if (isnull)
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("column \"%s\" of a store's table is null",
-						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname))));
+		refuse_null(SPI_tuptable->tupdesc, column);
 	return value;
 }
 
@@ -245,7 +252,7 @@ void
 oms_require_types(TupleDesc result)
 {
 	for (int i = 1; i <= result->natts; i++)
-		require_type(i, TupleDescAttr(result, i - 1)->atttypid);
+		require_type(SPI_tuptable->tupdesc, i, TupleDescAttr(result, i - 1)->atttypid);
 }
 
 /*
@@ -255,6 +262,45 @@ pg_uuid_t
 oms_column_uuid(uint64 row, int column)
 {
 	return *DatumGetUUIDP(not_null(row, column, UUIDOID));
+}
+
+/*
+ * field returns a field of a row that is being read, of this type and not NULL.
+ */
+static Datum
+field(TupleTableSlot *row, int column, Oid type)
+{
+	bool		isnull;
+	Datum		value;
+
+	require_type(row->tts_tupleDescriptor, column, type);
+	value = slot_getattr(row, column, &isnull);
+	if (isnull)
+		refuse_null(row->tts_tupleDescriptor, column);
+	return value;
+}
+
+/*
+ * oms_field_int64 returns a bigint field of a row that is being read
+ * (oms_run_each).
+ */
+int64
+oms_field_int64(TupleTableSlot *row, int column)
+{
+	return DatumGetInt64(field(row, column, INT8OID));
+}
+
+/*
+ * oms_field_name copies a text field of such a row, which is not NULL, into a
+ * buffer.
+ */
+void
+oms_field_name(TupleTableSlot *row, int column, StringInfo buffer)
+{
+	text	   *name = DatumGetTextPP(field(row, column, TEXTOID));
+
+	resetStringInfo(buffer);
+	appendBinaryStringInfo(buffer, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
 }
 
 /*

@@ -37,6 +37,8 @@ extern char *oms_column_text(uint64 row, int column);
 extern char *oms_column_name(uint64 row, int column);
 extern pg_uuid_t oms_column_uuid(uint64 row, int column);
 extern void oms_require_types(TupleDesc result);
+extern int64 oms_field_int64(TupleTableSlot *row, int column);
+extern void oms_field_name(TupleTableSlot *row, int column, StringInfo buffer);
 
 extern int	oms_uuid_cmp(const void *a, const void *b);
 extern int	oms_compare_texts(const void *a, const void *b);

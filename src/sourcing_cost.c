@@ -2,7 +2,7 @@
  * sourcing_cost.c
  *	  What it costs to serve a demand from a place, and who may.
  *
- * Between the plan (sourcing_problem.c), which knows demands and places, and the
+ * Between the plan (sourcing_price.c), which knows demands and places, and the
  * book of rules (rulebook.c), which knows channels, methods, zones and SKUs.  In
  * a store without rules and costs none of this is read.
  *
@@ -58,7 +58,7 @@ oms_read_costs(Store *store, const Sourcing *sourcing, const World *world)
 	costs->at = GetCurrentTransactionStartTimestamp();
 	costs->locations = palloc_extended((world->nplaces + 1) * sizeof(SourceLocation *), MCXT_ALLOC_HUGE);
 	for (int place = 0; place < world->nplaces; place++)
-		costs->locations[place] = oms_source_location(costs->book, world->places[place].code);
+		costs->locations[place] = oms_location_of(world, place, costs->book);
 	costs->terms = palloc((world->nplaces + 1) * sizeof(Terms));
 	costs->has_terms = palloc0((world->nplaces + 1) * sizeof(bool));
 	read_facts(store, sourcing, costs);
@@ -237,15 +237,25 @@ compare_facts(const void *a, const void *b)
  * SKU, NULL where it is gone.
  */
 static const SkuFacts *
-judge(const Costs *costs, int place, const Demand *demand, Verdict *verdict)
+judge(Costs *costs, int place, const Demand *demand, Verdict *verdict)
 {
-	SkuFacts	key = {.sku = demand->sku};
-	const SkuFacts *facts = bsearch(&key, costs->skus, costs->nskus, sizeof(SkuFacts), compare_facts);
+	const SourceLocation *location = costs->locations[place];
+	const SkuFacts *facts = costs->facts;
 
-	memset(verdict, 0, sizeof(Verdict));
-	if (costs->locations[place])
-		oms_judge_source(costs->book, costs->locations[place], &costs->target, demand->sku, facts ? facts->tags : NULL,
+	/* it is the same for one place after the other */
+	if (demand->sku != costs->asked)
+	{
+		SkuFacts	key = {.sku = demand->sku};
+
+		facts = bsearch(&key, costs->skus, costs->nskus, sizeof(SkuFacts), compare_facts);
+		costs->asked = demand->sku;
+		costs->facts = facts;
+	}
+	if (location)
+		oms_judge_source(costs->book, location, &costs->target, demand->sku, facts ? facts->tags : NULL,
 						 facts ? facts->ntags : 0, costs->at, verdict);
+	else
+		memset(verdict, 0, sizeof(Verdict));
 	return facts;
 }
 
@@ -254,7 +264,7 @@ judge(const Costs *costs, int place, const Demand *demand, Verdict *verdict)
  * and why unless that is NULL.
  */
 bool
-oms_denies(const Costs *costs, int place, const Demand *demand, const char **why)
+oms_denies(Costs *costs, int place, const Demand *demand, const char **why)
 {
 	Verdict		verdict;
 

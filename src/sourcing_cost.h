@@ -37,6 +37,8 @@ typedef struct Costs
 	const SourceLocation **locations;	/* of each place; NULL: made meanwhile */
 	SkuFacts   *skus;
 	int			nskus;
+	const char *asked;			/* the SKU that was asked about last ... */
+	const SkuFacts *facts;		/* ... and what rules ask of it, or NULL */
 	Destination *destinations;
 	int			ndestinations;
 	TimestampTz at;
@@ -49,7 +51,7 @@ typedef struct Costs
 
 extern Costs *oms_read_costs(Store *store, const Sourcing *sourcing, const World *world);
 extern void oms_aim_costs(Costs *costs, const World *world, const Demand *demand);
-extern bool oms_denies(const Costs *costs, int place, const Demand *demand, const char **why);
+extern bool oms_denies(Costs *costs, int place, const Demand *demand, const char **why);
 extern void oms_require_allowed(Store *store, const Sourcing *sourcing, const Demand *demand, int line_no);
 extern int64 oms_shipment_cost(Costs *costs, int place);
 extern bool oms_promise(Costs *costs, int place, const Demand *demand, TimestampTz *at);

@@ -44,6 +44,19 @@ static const StoreQuery read_all_supply = {SUPPLY WANTED, 1, {TEXTARRAYOID}};
 
 static const StoreQuery lock_all_supply_at_hand = {LOCKED IN_ORDER " SKIP LOCKED", 1, {TEXTARRAYOID}};
 
+/* Stock rows on their way into a world. */
+typedef struct Intake
+{
+	const Store *store;
+	const RuleBook *book;
+	World	   *world;
+	int			capacity;
+	int		   *marks;			/* of each location, by rank: has any */
+	StringInfoData sku;			/* of the row */
+	StringInfoData location;
+	bool		by_sku;			/* they came in the order of their SKUs */
+} Intake;
+
 static void add_named(const Sourcing *sourcing, int *marks);
 static void add_first(const SourceLocation *locations, int count, bool of_partners, int64 first, int *marks);
 static void add_back(const Sourcing *sourcing, World *world);
@@ -156,6 +169,7 @@ number_places(const Sourcing *sourcing, int *marks, World *world)
 		if (marks[i] == 0)
 			continue;
 		place->code = locations[i].code;
+		place->location = &locations[i];
 		place->tracked = locations[i].tracked;
 		place->is_partner = locations[i].is_partner;
 		marks[i] = world->nplaces++;
@@ -199,38 +213,79 @@ rules_on(Store *store, const Sourcing *sourcing)
 }
 
 /*
- * read_rows reads the stock that a query has just found, of locations that serve.
- * Returns their marks, by rank.
+ * take_row takes a row in, if its location serves; a RowReader.
  */
-static int *
-read_rows(const Store *store, const Sourcing *sourcing, uint64 count, World *world)
+static void
+take_row(TupleTableSlot *row, void *state)
 {
-	int			nlocations;
-	int		   *marks;
-	const char *sku = NULL;
+	Intake	   *intake = state;
+	World	   *world = intake->world;
+	const Supply *last = world->nsupplies > 0 ? &world->supplies[world->nsupplies - 1] : NULL;
+	Supply	   *supply;
+	const SourceLocation *location;
+	int			order;
 
-	(void) oms_source_locations(sourcing->book, &nlocations);
-	marks = palloc0((nlocations + 1) * sizeof(int));
-	world->supplies = palloc_extended((count + 1) * sizeof(Supply), MCXT_ALLOC_HUGE);
-	world->nsupplies = 0;
-	for (uint64 i = 0; i < count; i++)
+	oms_field_name(row, 1, &intake->sku);
+	oms_field_name(row, 2, &intake->location);
+	location = oms_source_location(intake->book, intake->location.data);
+	if (!location || !location->is_active || !location->tracked)
+		return;
+	if (world->nsupplies == intake->capacity)
 	{
-		Supply	   *supply = &world->supplies[world->nsupplies];
-		const char *next = oms_column_name(i, 1);
-		const SourceLocation *location = oms_source_location(sourcing->book, oms_column_name(i, 2));
-
-		if (!location || !location->is_active || !location->tracked)
-			continue;
-		if (!sku || strcmp(sku, next) != 0)
-			sku = next;
-		supply->sku = sku;
-		supply->place = location->rank;
-		supply->left = oms_is_giving_way(store, sku, location->code) ? 0 : oms_column_int64(i, 3);
-		supply->held = 0;
-		marks[location->rank] = 1;
-		world->nsupplies++;
+		intake->capacity *= 2;
+		world->supplies = repalloc_huge(world->supplies, intake->capacity * sizeof(Supply));
+		last = last ? &world->supplies[world->nsupplies - 1] : NULL;
 	}
-	return marks;
+	order = last ? strcmp(last->sku, intake->sku.data) : -1;
+	supply = &world->supplies[world->nsupplies++];
+	supply->sku = order == 0 ? last->sku : pstrdup(intake->sku.data);
+	supply->sku_no = order == 0 ? last->sku_no : last ? last->sku_no + 1 : 0;
+	supply->place = location->rank;
+	supply->left = oms_is_giving_way(intake->store, supply->sku, location->code) ? 0 : oms_field_int64(row, 3);
+	supply->held = 0;
+	intake->marks[location->rank] = 1;
+	intake->by_sku &= order <= 0;
+}
+
+/*
+ * distribute copies supplies into the order of a number, their SKU's or place.
+ */
+static void
+distribute(const Supply *from, Supply *to, int count, int nnumbers, bool by_sku)
+{
+	int		   *next = palloc_extended((nnumbers + 1) * sizeof(int), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	for (int i = 0; i < count; i++)
+		next[1 + (by_sku ? from[i].sku_no : from[i].place)]++;
+	for (int n = 1; n < nnumbers; n++)
+		next[n] += next[n - 1];
+	for (int i = 0; i < count; i++)
+		to[next[by_sku ? from[i].sku_no : from[i].place]++] = from[i];
+	pfree(next);
+}
+
+/*
+ * sort_supplies sorts them by SKU, then place, and numbers the SKUs.  Mostly they
+ * come by SKU, being read through an index.
+ */
+static void
+sort_supplies(World *world, bool by_sku)
+{
+	Supply	   *list = world->supplies;
+	int			count = world->nsupplies;
+
+	if (by_sku && count > 0)
+	{
+		Supply	   *by_place = palloc_extended(count * sizeof(Supply), MCXT_ALLOC_HUGE);
+
+		distribute(list, by_place, count, world->nplaces, false);
+		distribute(by_place, list, count, list[count - 1].sku_no + 1, true);
+		pfree(by_place);
+		return;
+	}
+	qsort(list, count, sizeof(Supply), compare_supplies);
+	for (int i = 0; i < count; i++)
+		list[i].sku_no = i == 0 ? 0 : list[i - 1].sku_no + (strcmp(list[i - 1].sku, list[i].sku) != 0);
 }
 
 /*
@@ -247,8 +302,8 @@ oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 		: sourcing->never_waits ? (all ? &lock_all_supply_at_hand : &lock_supply_at_hand)
 		: lock ? &lock_supply : all ? &read_all_supply : &read_supply;
 	Datum		args[4];
-	uint64		count = 0;
-	int		   *marks;
+	Intake		intake = {.store = store, .world = world, .capacity = 64, .by_sku = true};
+	int			nlocations;
 
 	if (!sourcing->book)
 		sourcing->book = oms_rule_book(store);
@@ -264,14 +319,18 @@ oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world)
 	args[0] = oms_array_datum(skus);
 	if (arriving)
 		arriving_datums(arriving, args);
+	(void) oms_source_locations(sourcing->book, &nlocations);
+	intake.book = world->book = sourcing->book;
+	intake.marks = palloc_extended((nlocations + 1) * sizeof(int), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	initStringInfo(&intake.sku);
+	initStringInfo(&intake.location);
+	world->supplies = palloc(intake.capacity * sizeof(Supply));
+	world->nsupplies = 0;
 	if (skus->count > 0)
-		count = oms_run(store, query, args);
-
-	marks = read_rows(store, sourcing, count, world);
-	add_places(sourcing, marks);
-	number_places(sourcing, marks, world);
-	if (world->nsupplies > 1)
-		qsort(world->supplies, world->nsupplies, sizeof(Supply), compare_supplies);
+		(void) oms_run_each(store, query, args, take_row, &intake);
+	add_places(sourcing, intake.marks);
+	number_places(sourcing, intake.marks, world);
+	sort_supplies(world, intake.by_sku);
 	add_back(sourcing, world);
 	oms_read_loads(store, sourcing, world, lock ? LOADS_LOCK : sourcing->never_waits ? LOADS_LOCK_AT_HAND : LOADS_READ);
 }
@@ -311,6 +370,16 @@ oms_is_fit(const Place *place, const Demand *demand)
 	if (demand->location)
 		return strcmp(demand->location, place->code) == 0;
 	return demand->by_partner ? place->is_partner : place->tracked;
+}
+
+/*
+ * oms_location_of returns a place as a book has it, which may be newer than the
+ * world's; NULL where it was made meanwhile.
+ */
+const SourceLocation *
+oms_location_of(const World *world, int place, const RuleBook *book)
+{
+	return world->book == book ? world->places[place].location : oms_source_location(book, world->places[place].code);
 }
 
 /*

@@ -12,6 +12,7 @@
 typedef struct Place
 {
 	const char *code;
+	const SourceLocation *location; /* in the world's book */
 	bool		tracked;
 	bool		is_partner;
 
@@ -26,6 +27,7 @@ typedef struct Place
 typedef struct Supply
 {
 	const char *sku;
+	int			sku_no;			/* among those of which there is any */
 	int			place;			/* its rank */
 	int64		left;
 	int64		held;			/* more than that, for the order alone */
@@ -37,10 +39,12 @@ typedef struct World
 	int			nplaces;
 	Supply	   *supplies;		/* by SKU, then place */
 	int			nsupplies;
+	const RuleBook *book;		/* that it was read with */
 } World;
 
 extern bool oms_is_fit(const Place *place, const Demand *demand);
 extern void oms_read_world(Store *store, Sourcing *sourcing, bool lock, World *world);
+extern const SourceLocation *oms_location_of(const World *world, int place, const RuleBook *book);
 extern int	oms_find_place(const World *world, const char *code);
 extern Supply *oms_find_supply(const World *world, const char *sku, int place);
 extern int	oms_first_supply(const World *world, const char *sku);
