@@ -98,6 +98,8 @@ OBJS = $(patsubst %,src/%.o, \
 	fewest \
 	sourcing_lines \
 	sourcing_problem \
+	sourcing_price \
+	sourcing_apply \
 	sourcing_pieces \
 	sourcing_cost \
 	loads \

@@ -94,6 +94,30 @@ oms_can_give_all(const Planner *planner, int place, Demand **demands, int count)
 }
 
 /*
+ * oms_kits_at returns how many whole kits of a line a place has.
+ */
+int64
+oms_kits_at(const Planner *planner, const PlanLine *line, int place)
+{
+	const Place *at = &planner->world->places[place];
+	int64		kits = line->quantity;
+	int64		units = 0;		/* in a kit */
+
+	for (int i = 0; i < line->nmembers && kits > 0; i++)
+	{
+		const Demand *demand = line->members[i];
+		int64		has;
+
+		units += demand->per_kit;
+		if (!oms_may_serve(planner, place, demand))
+			return 0;
+		has = oms_can_give(planner, place, demand);
+		kits = Min(kits, has / demand->per_kit);
+	}
+	return at->is_limited && units > 0 ? Min(kits, at->room / units) : kits;
+}
+
+/*
  * new_piece makes room for one piece more.
  */
 static Piece *
@@ -131,9 +155,10 @@ oms_take_piece(Planner *planner, Demand *demand, int place, int64 most, bool onl
 	if (tracked)
 	{
 		Supply	   *supply = oms_find_supply(planner->world, demand->sku, place);
+		int64		has = oms_given_by(planner, place, demand, supply);
 
 		held = supply ? Min(quantity, supply->held) : 0;
-		quantity = only_held ? held : Min(quantity, oms_given_by(planner, place, demand, supply));
+		quantity = only_held ? held : Min(quantity, has);
 		if (quantity > 0)
 		{
 			supply->held -= held;

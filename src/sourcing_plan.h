@@ -103,6 +103,11 @@ extern void oms_plan_lines(Planner *planner, PlanProblem *problem);
 
 /* sourcing_problem.c */
 extern bool oms_plan_pose(const Planner *planner, PlanProblem *problem);
+
+/* sourcing_price.c */
+extern void oms_plan_price(const Planner *planner, PlanProblem *problem, int64 most);
+
+/* sourcing_apply.c */
 extern bool oms_plan_apply(Planner *planner, PlanProblem *problem, const SplitPlan *plan);
 
 /* sourcing_pieces.c */
@@ -110,6 +115,7 @@ extern bool oms_may_serve(const Planner *planner, int place, const Demand *deman
 extern int64 oms_can_give(const Planner *planner, int place, const Demand *demand);
 extern int64 oms_given_by(const Planner *planner, int place, const Demand *demand, const Supply *supply);
 extern bool oms_can_give_all(const Planner *planner, int place, Demand **demands, int count);
+extern int64 oms_kits_at(const Planner *planner, const PlanLine *line, int place);
 extern int64 oms_take_piece(Planner *planner, Demand *demand, int place, int64 most, bool only_held);
 extern bool oms_take_all(Planner *planner, Demand **demands, int count, int place);
 extern void oms_take_back(Planner *planner, int before);

@@ -1,21 +1,16 @@
 /*
  * sourcing_problem.c
- *	  A round of a problem, as the kernel wants it, and its solution as pieces.
+ *	  A round of a problem, as the kernel wants it: lines, the locations that any of
+ *	  them could come from, and how many units from where.
  *
- * Ties are broken by costs far below the least money: of plans that cost the
- * same that with the fewest locations is best, then the one whose locations are
- * preferred: where the customer collects, then by priority and code.  Without
- * costs that is all there is.
- *
- * Where a problem is larger than the kernel takes, the best locations and the
- * first lines are asked for; the rest is left to the next round.
+ * What they cost is set in sourcing_price.c; the solution becomes pieces in
+ * sourcing_apply.c.  Where a problem is larger than the kernel takes, the best
+ * locations and the first lines are asked for; the rest is left to the next round.
  */
 #include "postgres.h"
 
-#include "common/int.h"
 #include "miscadmin.h"
 
-#include "oms.h"
 #include "sourcing_plan.h"
 
 #define MOST_WORK 10000000		/* nodes of a search times pairs */
@@ -32,61 +27,41 @@ typedef struct Pairs
 
 static void number_places(const Planner *planner, PlanProblem *problem, Pairs *pairs);
 static int64 set_limits(const Planner *planner, PlanProblem *problem);
-static bool price(const Planner *planner, PlanProblem *problem, int64 most, bool breaks_ties, int *line, int *location);
-static void refuse_overflow(const Planner *planner, const PlanProblem *problem, int line, int location);
 
 /*
- * costs_count tells whether it matters what a plan costs.
- */
-static bool
-costs_count(const Planner *planner)
-{
-	return planner->costs && !planner->counts_places;
-}
-
-/*
- * add_pair adds a pair, unless there is nothing.
+ * add_pair adds a pair, unless there is nothing; there is room.
  */
 static void
 add_pair(Pairs *pairs, int line, int place, int64 available)
 {
 	if (available <= 0)
 		return;
-	if (pairs->count == pairs->capacity)
-	{
-		pairs->capacity = Max(64, pairs->capacity * 2);
-		pairs->lines = pairs->lines ? repalloc(pairs->lines, pairs->capacity * sizeof(int32))
-			: palloc(pairs->capacity * sizeof(int32));
-		pairs->places = pairs->places ? repalloc(pairs->places, pairs->capacity * sizeof(int32))
-			: palloc(pairs->capacity * sizeof(int32));
-		pairs->available = pairs->available ? repalloc(pairs->available, pairs->capacity * sizeof(int64))
-			: palloc(pairs->capacity * sizeof(int64));
-	}
 	pairs->lines[pairs->count] = line;
 	pairs->places[pairs->count] = place;
 	pairs->available[pairs->count++] = available;
 }
 
 /*
- * kits_at returns how many whole kits of a line a place has.
+ * widened returns a list with room for more.
  */
-static int64
-kits_at(const Planner *planner, const PlanLine *line, int place)
+static void *
+widened(void *list, Size size)
 {
-	const Place *at = &planner->world->places[place];
-	int64		kits = line->quantity;
-	int64		units = 0;		/* in a kit */
+	return list ? repalloc_huge(list, size) : palloc_extended(size, MCXT_ALLOC_HUGE);
+}
 
-	for (int i = 0; i < line->nmembers && kits > 0; i++)
-	{
-		const Demand *demand = line->members[i];
-
-		units += demand->per_kit;
-		if (!oms_may_serve(planner, place, demand))
-			return 0;
-		kits = Min(kits, oms_can_give(planner, place, demand) / demand->per_kit);
-	}
-	return at->is_limited && units > 0 ? Min(kits, at->room / units) : kits;
+/*
+ * make_room makes room for so many pairs more.
+ */
+static void
+make_room(Pairs *pairs, int more)
+{
+	if (pairs->count + more <= pairs->capacity)
+		return;
+	pairs->capacity = Max(pairs->count + more, pairs->capacity * 2);
+	pairs->lines = widened(pairs->lines, pairs->capacity * sizeof(int32));
+	pairs->places = widened(pairs->places, pairs->capacity * sizeof(int32));
+	pairs->available = widened(pairs->available, pairs->capacity * sizeof(int64));
 }
 
 /*
@@ -124,7 +99,7 @@ count_at(const Planner *planner, const PlanProblem *problem, int line, int place
 	if (asked->kind == LINE_TOGETHER)
 		return oms_can_give_all(planner, place, asked->members, asked->nmembers) ? 1 : 0;
 	if (asked->kind == LINE_KITS)
-		return kits_at(planner, asked, place);
+		return oms_kits_at(planner, asked, place);
 	if (!oms_may_serve(planner, place, asked->members[0]))
 		return 0;
 	if (!planner->world->places[place].tracked)
@@ -143,6 +118,8 @@ pair_line(const Planner *planner, const PlanProblem *problem, int line, Pairs *p
 	const World *world = planner->world;
 	const PlanLine *asked = &problem->lines[line];
 	const Demand *tracked = NULL;
+	int			first;
+	int			end;
 
 	CHECK_FOR_INTERRUPTS();
 	if (asked->quantity == 0)
@@ -151,12 +128,19 @@ pair_line(const Planner *planner, const PlanProblem *problem, int line, Pairs *p
 		tracked = asked->members[i]->tracked ? asked->members[i] : NULL;
 	if (!tracked)
 	{
+		make_room(pairs, world->nplaces);
 		for (int place = 0; place < world->nplaces; place++)
 			add_pair(pairs, line, place, count_at(planner, problem, line, place, NULL));
 		return;
 	}
-	for (int i = oms_first_supply(world, tracked->sku);
-		 i < world->nsupplies && strcmp(world->supplies[i].sku, tracked->sku) == 0; i++)
+	first = end = oms_first_supply(world, tracked->sku);
+	if (first < world->nsupplies && strcmp(world->supplies[first].sku, tracked->sku) == 0)
+	{
+		while (end < world->nsupplies && world->supplies[end].sku_no == world->supplies[first].sku_no)
+			end++;
+	}
+	make_room(pairs, end - first + planner->nuntracked);
+	for (int i = first; i < end; i++)
 		add_pair(pairs, line, world->supplies[i].place,
 				 count_at(planner, problem, line, world->supplies[i].place, &world->supplies[i]));
 	for (int i = 0; i < planner->nuntracked; i++)
@@ -193,9 +177,6 @@ oms_plan_pose(const Planner *planner, PlanProblem *problem)
 	SplitProblem *split = &problem->split;
 	Pairs		pairs = {0};
 	int64	   *quantity = palloc0((problem->nlines + 1) * sizeof(int64));
-	int64		most;
-	int			line;
-	int			location;
 
 	memset(split, 0, sizeof(SplitProblem));
 	split->node_limit = DEFAULT_NODE_LIMIT;
@@ -222,10 +203,7 @@ oms_plan_pose(const Planner *planner, PlanProblem *problem)
 	split->arc_line = pairs.lines;
 	split->arc_location = pairs.places;
 	split->arc_available = pairs.available;
-	most = set_limits(planner, problem);
-	/* what is too much with ties may do without */
-	if (!price(planner, problem, most, true, &line, &location) && !price(planner, problem, most, false, &line, &location))
-		refuse_overflow(planner, problem, line, location);
+	oms_plan_price(planner, problem, set_limits(planner, problem));
 	return true;
 }
 
@@ -324,201 +302,6 @@ number_places(const Planner *planner, PlanProblem *problem, Pairs *pairs)
 }
 
 /*
- * refuse_overflow raises 22003 for what cannot be computed with.
- */
-static void
-refuse_overflow(const Planner *planner, const PlanProblem *problem, int line, int location)
-{
-	const char *number = problem->demands[0]->order_number;
-
-	ereport(ERROR,
-			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 line >= 0 ? errmsg("what sku \"%s\" of order \"%s\" could cost is more than can be computed with",
-								problem->lines[line].members[0]->sku, number)
-			 : location >= 0 ? errmsg("what a shipment of order \"%s\" from location \"%s\" could cost is more than can be computed with",
-									  number, planner->world->places[problem->places[location]].code)
-			 : errmsg("what order \"%s\" could cost is more than can be computed with", number),
-			 errhint("See quantities, shipping_rates, sourcing_rules.cost, sourcing_policies.unfilled_penalty and the costs of locations.")));
-}
-
-/*
- * counted returns an amount times a factor, -1 where it is too much.
- */
-static int64
-counted(int64 amount, int64 factor)
-{
-	int64		product;
-
-	return amount < 0 || factor < 0 || pg_mul_s64_overflow(amount, factor, &product) || product > PG_INT64_MAX / 4 ? -1 : product;
-}
-
-/*
- * units_of returns how many units of a member are in one of a line.
- */
-static int64
-units_of(const PlanLine *line, const Demand *member)
-{
-	return line->kind == LINE_UNITS ? 1 : line->kind == LINE_KITS ? member->per_kit : member->quantity - member->found;
-}
-
-/*
- * line_cost returns what one of a line costs from a place, -1 where it is too much.
- */
-static int64
-line_cost(const Planner *planner, const PlanLine *line, int place)
-{
-	int64		sum = 0;
-
-	if (line->kind == LINE_UNITS)
-		return oms_demand_cost(planner->costs, place, line->members[0]);
-	for (int i = 0; i < line->nmembers && sum >= 0; i++)
-	{
-		int64		cost = counted(oms_demand_cost(planner->costs, place, line->members[i]), units_of(line, line->members[i]));
-
-		sum = cost < 0 ? -1 : counted(sum + cost, 1);
-	}
-	return sum;
-}
-
-/*
- * set_costs says what locations and pairs cost, and how much more for ties: scale
- * is what the least money counts, shipment what a location does, and with prefers
- * the locations' order besides.  Returns false, and where, if it is too much.
- */
-static bool
-set_costs(const Planner *planner, PlanProblem *problem, int64 shipment, bool prefers, int *line, int *location)
-{
-	SplitProblem *split = &problem->split;
-	int64	   *fixed_cost = palloc0((split->nlocations + 1) * sizeof(int64));
-	int64	   *arc_cost = palloc0((split->narcs + 1) * sizeof(int64));
-
-	split->fixed_cost = fixed_cost;
-	split->arc_cost = arc_cost;
-	*line = *location = -1;
-	for (int j = 0; j < split->nlocations; j++)
-	{
-		int64		money = costs_count(planner) ? oms_shipment_cost(planner->costs, problem->places[j]) : 0;
-
-		if (problem->is_open[problem->places[j]])
-			continue;
-		*location = j;
-		if ((money = counted(money, problem->scale)) < 0)
-			return false;
-		fixed_cost[j] = money + shipment + (prefers ? j : 0);
-	}
-	*location = -1;
-	for (int a = 0; costs_count(planner) && a < split->narcs; a++)
-	{
-		*line = split->arc_line[a];
-		arc_cost[a] = counted(line_cost(planner, &problem->lines[*line], problem->places[split->arc_location[a]]), problem->scale);
-		if (arc_cost[a] < 0)
-			return false;
-	}
-	*line = -1;
-	return true;
-}
-
-/*
- * dearest_of says what the dearest location and the dearest pair cost.
- */
-static void
-dearest_of(const SplitProblem *split, int64 *location, int64 *unit)
-{
-	*location = *unit = 0;
-	for (int j = 0; j < split->nlocations; j++)
-		*location = Max(*location, split->fixed_cost[j]);
-	for (int a = 0; a < split->narcs; a++)
-		*unit = Max(*unit, split->arc_cost[a]);
-}
-
-/*
- * most_of_plan returns more than a plan could cost that opens so many locations,
- * or -1.
- */
-static int64
-most_of_plan(const SplitProblem *split, int64 most)
-{
-	int64		dearest_location;
-	int64		dearest_unit;
-	int64		units = 0;
-
-	dearest_of(split, &dearest_location, &dearest_unit);
-	for (int i = 0; i < split->nlines && units >= 0; i++)
-		units = counted(units + split->quantity[i], 1);
-	dearest_location = counted(dearest_location, most);
-	dearest_unit = counted(dearest_unit, units);
-	return dearest_location < 0 || dearest_unit < 0 ? -1 : counted(dearest_location + dearest_unit + 1, 1);
-}
-
-/*
- * set_penalties has a unit that nobody ships cost what the policy says, or else
- * more than it could cost from anywhere, so that none is left for its cost: one
- * location opens for it at most, and where these are limited other lines give way
- * in a chain, each at the difference of what it costs.  Returns false, and where,
- * if it is too much.
- */
-static bool
-set_penalties(const Planner *planner, PlanProblem *problem, int64 most, int *line)
-{
-	SplitProblem *split = &problem->split;
-	int64	   *penalty = palloc0((split->nlines + 1) * sizeof(int64));
-	int64		given = costs_count(planner) ? planner->costs->policy->unfilled_penalty : -1;
-	int64		dearest_location;
-	int64		dearest_unit;
-
-	split->penalty = penalty;
-	dearest_of(split, &dearest_location, &dearest_unit);
-	if (split->capacity)
-		dearest_unit = counted(dearest_unit, Min(split->nlines, split->nlocations) + 1);
-	for (*line = 0; *line < split->nlines && !split->by_shipments; (*line)++)
-	{
-		const PlanLine *asked = &problem->lines[*line];
-		int64		units = 0;
-
-		for (int i = 0; i < asked->nmembers && units >= 0; i++)
-			units = asked->kind == LINE_UNITS ? 1 : counted(units + units_of(asked, asked->members[i]), 1);
-		penalty[*line] = given >= 0 ? counted(counted(given, units), problem->scale)
-			: split->max_shipments > 0 ? most_of_plan(split, most)
-			: dearest_unit < 0 ? -1 : counted(dearest_unit + dearest_location + 1, 1);
-		if (penalty[*line] < 0)
-			return false;
-	}
-	*line = -1;
-	return true;
-}
-
-/*
- * price sets all costs.  Where the fewest shipments come first and some locations
- * are open already, which the kernel would count, a shipment costs more than
- * all else.  Returns false, and where, if it is too much.
- */
-static bool
-price(const Planner *planner, PlanProblem *problem, int64 most, bool breaks_ties, int *line, int *location)
-{
-	SplitProblem *split = &problem->split;
-	int64		shipment = breaks_ties ? most * split->nlocations + 1 : 1;
-	int64		dearest;
-
-	problem->scale = breaks_ties ? most * (shipment + split->nlocations) + 1 : 1;
-	if (!set_costs(planner, problem, shipment, breaks_ties, line, location))
-		return false;
-	if (costs_count(planner) && planner->costs->policy->by_shipments)
-	{
-		split->by_shipments = problem->nopen == 0;
-		dearest = split->by_shipments ? 0 : most_of_plan(split, most);
-		if (dearest < 0 || !set_costs(planner, problem, shipment + dearest, breaks_ties, line, location))
-			return false;
-	}
-	if (!set_penalties(planner, problem, most, line))
-		return false;
-	if (oms_split_check(split, line) == SPLIT_SOUND)
-		return true;
-	if (*line >= split->nlines)
-		*line = -1;
-	return false;
-}
-
-/*
  * set_capacity tells the kernel how much room there is where days are limited.  Of
  * what is wanted whole it counts one: what does not fit is left to the next round.
  */
@@ -562,106 +345,4 @@ set_limits(const Planner *planner, PlanProblem *problem)
 		most = Min(most, split->max_shipments);
 	}
 	return most;
-}
-
-/*
- * take_units has the members of a line of units have so many from a place.
- */
-static int64
-take_units(Planner *planner, const PlanLine *line, int place, int64 units)
-{
-	int64		left = units;
-
-	for (int i = 0; i < line->nmembers && left > 0; i++)
-		left -= oms_take_piece(planner, line->members[i], place, left, false);
-	return units - left;
-}
-
-/*
- * take_flow takes so many of a line from a place, as far as they are there still.
- * Returns how many units.
- */
-static int64
-take_flow(Planner *planner, const PlanLine *line, int place, int64 quantity)
-{
-	int64		units = 0;
-
-	if (line->kind == LINE_UNITS)
-		return take_units(planner, line, place, quantity);
-	if (line->kind == LINE_TOGETHER)
-		return oms_take_all(planner, line->members, line->nmembers, place) ? 1 : 0;
-	quantity = Min(quantity, kits_at(planner, line, place));
-	for (int i = 0; i < line->nmembers; i++)
-		units += oms_take_piece(planner, line->members[i], place, quantity * line->members[i]->per_kit, false);
-	return units;
-}
-
-/* A flow of a solution, about to be taken. */
-typedef struct Taking
-{
-	int			turn;			/* those that have no choice come first */
-	const PlanLine *line;
-	int			location;
-	int64		quantity;
-} Taking;
-
-/*
- * compare_takings orders them by turn, then as the lines stand in the order, the
- * first of which is served first where not all can be.
- */
-static int
-compare_takings(const void *a, const void *b)
-{
-	const Taking *left = a;
-	const Taking *right = b;
-
-	if (left->turn != right->turn)
-		return left->turn - right->turn;
-	if (left->line != right->line)
-		return left->line->members[0] < right->line->members[0] ? -1 : 1;
-	return left->location - right->location;
-}
-
-/*
- * turn_of says when a line's turn is: lines that name a place, ship groups, kits,
- * the rest.
- */
-static int
-turn_of(const PlanLine *line)
-{
-	if (line->kind == LINE_UNITS)
-		return line->members[0]->location ? 0 : 3;
-	return line->kind == LINE_TOGETHER ? 1 : 2;
-}
-
-/*
- * oms_plan_apply takes what a solution says.  Lines share stock where one names
- * its place or is taken whole, which the kernel does not know; what a line does
- * not get for that is asked for in the next round.  Returns whether anything was
- * taken.
- */
-bool
-oms_plan_apply(Planner *planner, PlanProblem *problem, const SplitPlan *plan)
-{
-	Taking	   *takings = palloc((plan->nflows + 1) * sizeof(Taking));
-	bool		taken = false;
-
-	for (int i = 0; i < plan->nflows; i++)
-	{
-		const PlanLine *line = &problem->lines[plan->flows[i].line];
-
-		takings[i] = (Taking) {turn_of(line), line, plan->flows[i].location, plan->flows[i].quantity};
-	}
-	qsort(takings, plan->nflows, sizeof(Taking), compare_takings);
-	for (int i = 0; i < plan->nflows; i++)
-	{
-		int			place = problem->places[takings[i].location];
-
-		if (take_flow(planner, takings[i].line, place, takings[i].quantity) == 0)
-			continue;
-		problem->nopen += !problem->is_open[place];
-		problem->is_open[place] = 1;
-		taken = true;
-	}
-	return taken;
 }
