@@ -16,7 +16,7 @@
 #define MOST_STEPS 300
 #define STEPS_OF_STAGE 20		/* after which the bound must be better */
 #define LEAST_GAIN 50			/* by more than this part of the gap */
-#define STEPS_BETWEEN 10		/* two plans by prices */
+#define STEPS_BETWEEN 20		/* two plans by prices */
 #define PATIENCE 5				/* steps without a better bound */
 #define INERTIA 0.8				/* of a step's direction in the next one */
 

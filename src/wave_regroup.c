@@ -6,18 +6,24 @@
  * it costs more than that, with what it holds at the prices, is its regret; all
  * regrets together are what the plan lacks to the bound, but for stock that is
  * left over.  So the order that regrets most is taken out, with some of those that
- * hold what it wishes, and some of those that hold what they wish, and so on.  One
- * after the other they are given the best that is left, first by prices, then by
- * costs alone, and keep that if together they cost less.
+ * hold what it wishes, and some of those that hold what they wish, and so on; those
+ * first that hold it and wish something else.  One after the other they are given
+ * the best that is left, first by prices, then by costs alone, and keep that if
+ * together they cost less.
+ *
+ * Once small groups find little more, larger ones do, as long as there is time.
  */
 #include "wave_parts.h"
 
-#define MOST_OF_GROUP 16
-#define HOLDERS 3				/* taken of each cell that is wished */
-#define MOST_ROUNDS 30
+#define FIRST_GROUP 16			/* orders in a group, at the beginning ... */
+#define MOST_OF_GROUP 36		/* ... and at the end */
+#define HOLDERS 3				/* taken of each cell that is wished ... */
+#define MOST_LOOKED_AT 100		/* ... of so many */
+#define MOST_ROUNDS 60
 #define LEAST_GROUPS 16			/* of a round, where there are as many orders */
-#define LEAST_SAVING 5000		/* two rounds that save less than this part of
-								 * all are the last */
+#define LEAST_SAVING 5000		/* after a round that saves less than this
+								 * part of all groups grow; two with the
+								 * largest ones are the last */
 
 typedef struct Regret
 {
@@ -36,6 +42,7 @@ typedef struct Regroup
 	int			group[MOST_OF_GROUP];
 	int			sequence[MOST_OF_GROUP];
 	int			count;
+	int			most;			/* orders in a group, in this round */
 	WaveSolution *before[MOST_OF_GROUP];
 	WaveSolution *again;
 	WaveSolution *now;
@@ -78,7 +85,7 @@ below(Regroup *r, int count)
 void
 oms_wave_regroup(Wave *w, WaveState *state)
 {
-	Regroup		r = {.state = state, .random = 2463534242};
+	Regroup		r = {.state = state, .most = FIRST_GROUP, .random = 2463534242};
 
 	r.wish = oms_wave_state(w);
 	r.regrets = palloc((w->norders + 1) * sizeof(Regret));
@@ -116,6 +123,11 @@ oms_wave_regroup(Wave *w, WaveState *state)
 			oms_wave_report(w, state);
 		}
 		poor = total - state->total <= total / LEAST_SAVING ? poor + 1 : 0;
+		if (poor > 0 && r.most < MOST_OF_GROUP)
+		{
+			r.most = Min(MOST_OF_GROUP, r.most + r.most / 2);
+			poor = 0;
+		}
 	}
 }
 
@@ -231,8 +243,33 @@ add_to_group(Regroup *r, int order)
 		if (r->group[k] == order)
 			return;
 	}
-	if (r->count < MOST_OF_GROUP)
+	if (r->count < r->most)
 		r->group[r->count++] = order;
+}
+
+/*
+ * add_holders adds some of those who hold a cell: first who wishes something else.
+ */
+static void
+add_holders(const Wave *w, Regroup *r, int cell)
+{
+	int			first = r->first_holder[cell];
+	int			count = r->first_holder[cell + 1] - first;
+	int			begin = count > 0 ? below(r, count) : 0;
+	int			added = 0;
+
+	for (int wishes = 0; wishes < 2; wishes++)
+	{
+		for (int n = 0; n < Min(count, MOST_LOOKED_AT) && added < HOLDERS; n++)
+		{
+			int			holder = r->holders[first + (begin + n) % count];
+
+			if (!holds(w, r->state, holder, cell) || holds(w, r->wish, holder, cell) != (wishes == 1))
+				continue;
+			add_to_group(r, holder);
+			added++;
+		}
+	}
 }
 
 /*
@@ -243,7 +280,7 @@ form_group(const Wave *w, Regroup *r, int order)
 {
 	r->count = 0;
 	add_to_group(r, order);
-	for (int m = 0; m < r->count && r->count < MOST_OF_GROUP; m++)
+	for (int m = 0; m < r->count && r->count < r->most; m++)
 	{
 		int			o = r->group[m];
 		const WaveOrder *from = &w->problem->orders[o];
@@ -255,19 +292,8 @@ form_group(const Wave *w, Regroup *r, int order)
 
 			for (int c = arc->first_cell; c < arc->first_cell + nparts; c++)
 			{
-				int			cell = w->cells[c];
-				int			first = r->first_holder[cell];
-				int			count = r->first_holder[cell + 1] - first;
-
-				if (count == 0 || holds(w, r->state, o, cell))
-					continue;
-				for (int n = 0; n < HOLDERS; n++)
-				{
-					int			holder = r->holders[first + below(r, count)];
-
-					if (holds(w, r->state, holder, cell))
-						add_to_group(r, holder);
-				}
+				if (!holds(w, r->state, o, w->cells[c]))
+					add_holders(w, r, w->cells[c]);
 			}
 		}
 	}
