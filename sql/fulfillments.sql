@@ -18,7 +18,6 @@ BEGIN
 			CHECK (stock_state IN ('none', 'reserved', 'issued', 'released')),
 		rerouted boolean NOT NULL DEFAULT false,
 		gave_way boolean NOT NULL DEFAULT false,
-		refused_after bigint,
 		ask_again boolean NOT NULL DEFAULT false,
 		ship_to_id uuid REFERENCES addresses,
 		requested_at timestamptz,
@@ -56,9 +55,8 @@ BEGIN
 	COMMENT ON COLUMN fulfillments.status IS 'State in its workflow. An UPDATE of it is a move, by people or, where it is automatic, by the engine: OM001 where there is no such move, OM002 where a guard refuses';
 	COMMENT ON COLUMN fulfillments.status_reason IS 'Why it is in that status; people give it in the UPDATE of status, which clears it otherwise. Its stock_effect says what becomes of units that come back';
 	COMMENT ON COLUMN fulfillments.stock_state IS 'reserved: its units are allocated, and in stock.reserved where tracked; issued: they have left; released: they were given back, before they left or after; none is not used; kept by the engine';
-	COMMENT ON COLUMN fulfillments.rerouted IS 'true: action reroute took its units away, and sourcing does not ask its location again for this order, unless it gave way, ask_again says so, or units of the SKU were received there since; kept by the engine';
+	COMMENT ON COLUMN fulfillments.rerouted IS 'true: action reroute took its units away, and sourcing does not ask its location again for this order, unless it gave way or ask_again says so; kept by the engine';
 	COMMENT ON COLUMN fulfillments.gave_way IS 'true: rerouted because a movement left too few units, not because its location would not do it; kept by the engine';
-	COMMENT ON COLUMN fulfillments.refused_after IS 'stock_movements.id of the last movement of any stock before it was rerouted: what a later receipt, return or transfer_in brings to its location, the order may be given; NULL: not rerouted, or imported; kept by the engine';
 	COMMENT ON COLUMN fulfillments.ask_again IS 'true: its location, which would not do it, may serve the order again after all, with whatever it has; people set it where rerouted is true (23514 elsewhere), and oms.tick gives what the order waits for';
 	COMMENT ON COLUMN fulfillments.ship_to_id IS 'Where it goes: the line''s address, else the order''s, when it was made; people may change it until its goods have left (OM006)';
 	COMMENT ON COLUMN fulfillments.requested_at IS 'When the customer wants it, at the earliest; of a service the appointment: the line''s time, else the order''s, when it was made. Guard due holds from then on, less methods.lead_time; people may change it until its goods have left (OM006)';

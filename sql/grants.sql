@@ -58,7 +58,7 @@ BEGIN
 				refund_requested open_requests failures revision'),
 			('clerk', 'INSERT', 'payment_transactions', NULL),
 			('clerk', 'UPDATE', 'fulfillments', 'id number order_id location pickup_location method workflow stock_state
-				rerouted gave_way refused_after created_at shipped_at delivered_at closed_at load_day revision'),
+				rerouted gave_way created_at shipped_at delivered_at closed_at load_day revision'),
 			('clerk', 'INSERT', 'packages', 'status shipped_at delivered_at last_event_at last_event_id revision'),
 			('clerk', 'UPDATE', 'packages', 'id fulfillment_id status created_at shipped_at delivered_at last_event_at last_event_id
 				revision'),

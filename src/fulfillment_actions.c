@@ -53,8 +53,7 @@ static const StoreQuery claim_release = {
 	CLAIM("stock_state = 'released'", IS_RESERVED), 1, {UUIDARRAYOID}
 };
 static const StoreQuery claim_reroute = {
-	CLAIM("stock_state = 'released', rerouted = true,"
-		  " refused_after = (SELECT COALESCE(pg_catalog.max(m.id), 0) FROM @.stock_movements m)", IS_RESERVED), 1, {UUIDARRAYOID}
+	CLAIM("stock_state = 'released', rerouted = true", IS_RESERVED), 1, {UUIDARRAYOID}
 };
 static const StoreQuery claim_restock = {
 	CLAIM("stock_state = 'released'", HAS_LEFT), 1, {UUIDARRAYOID}

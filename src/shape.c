@@ -85,7 +85,6 @@ static const ColumnRule fulfillment_rules[FULFILLMENT_COLUMNS] = {
 	[FULFILLMENT_STOCK_STATE] = {"stock_state", TEXTOID, ENGINE, "none"},
 	[FULFILLMENT_REROUTED] = {"rerouted", BOOLOID, ENGINE},
 	[FULFILLMENT_GAVE_WAY] = {"gave_way", BOOLOID, ENGINE},
-	[FULFILLMENT_REFUSED_AFTER] = {"refused_after", INT8OID, ENGINE},
 	[FULFILLMENT_SHIP_TO_ID] = {"ship_to_id", UUIDOID, PEOPLE},
 	[FULFILLMENT_REQUESTED_AT] = {"requested_at", TIMESTAMPTZOID, PEOPLE},
 	[FULFILLMENT_CREATED_AT] = {"created_at", TIMESTAMPTZOID, FIXED},

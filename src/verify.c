@@ -161,7 +161,7 @@ static const Rule rules[] = {
 		"SELECT f.number, f.id FROM @.fulfillments f WHERE f.stock_state = 'issued' AND f.shipped_at IS NULL"
 		" OR f.shipped_at IS NOT NULL AND f.stock_state NOT IN ('issued', 'released')"
 		" OR f.delivered_at IS NOT NULL AND f.shipped_at IS NULL"
-	" OR f.rerouted AND (f.stock_state <> 'released' OR f.shipped_at IS NOT NULL) OR (f.gave_way OR f.refused_after IS NOT NULL) AND NOT f.rerouted"},
+	" OR f.rerouted AND (f.stock_state <> 'released' OR f.shipped_at IS NOT NULL) OR f.gave_way AND NOT f.rerouted"},
 	{"a fulfillment without units was emptied into others, and has ended",
 		"SELECT f.number FROM @.fulfillments f CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM @.fulfillment_lines l"
 		" WHERE l.fulfillment_id = f.id) AS carries, EXISTS (SELECT FROM @.order_events e WHERE e.order_id = f.order_id"
