@@ -192,7 +192,10 @@ write_events(Store *store, CarrierFeed *feed, Following *following)
 		{
 			OwnerScope	scope;
 
-			/* all are looked at again, for those that could not move before; by now we hold packages */
+			/*
+			 * all are looked at again, for those that could not move before;
+			 * by now we hold packages
+			 */
 			following->nunmoved = 0;
 			resetStringInfo(&following->unmoved);
 			oms_become_owner(store, &scope);

@@ -1,6 +1,7 @@
 /*
  * companions.c
- *	  What gives way together: kits whose components ship together, and warranties.
+ *	  What gives way together: kits whose components ship together, warranties,
+ *	  and all of a fulfillment where a parcel would have to be opened.
  *
  * Reached from giveway.c once it has chosen which units give way and locked
  * their fulfillments.  A kit that has lost a component is of no use where it is:
@@ -50,7 +51,7 @@ typedef struct Carried
 	int64		per_kit;		/* of a component that ships with the others;
 								 * or 0 */
 	bool		is_warranty;	/* of the parent */
-	int64		packed;
+	int64		packed;			/* units that are in packages */
 	int64		taken;
 } Carried;
 
@@ -132,6 +133,21 @@ take_companions(Carried *lines, int count, const Carried *line)
 }
 
 /*
+ * take_parcels has all of a fulfillment give way where a parcel would have to be
+ * opened otherwise; lines are all that it has.
+ */
+static void
+take_parcels(Carried *lines, int count)
+{
+	bool		is_opened = false;
+
+	for (int i = 0; i < count; i++)
+		is_opened |= lines[i].taken > lines[i].quantity - lines[i].packed;
+	for (int i = 0; i < count && is_opened; i++)
+		lines[i].taken = lines[i].quantity;
+}
+
+/*
  * lock_companions locks the stock rows of what gives way besides the SKU that is
  * counted, or raises 40001.
  */
@@ -204,6 +220,7 @@ oms_add_companions(Store *store, const StockLevel *level, const Allocation *list
 			if (lines[j].taken > 0)
 				take_companions(&lines[first], end - first, &lines[j]);
 		}
+		take_parcels(&lines[first], end - first);
 		for (int j = first; j < end; j++)
 		{
 			if (lines[j].taken == 0)
@@ -211,7 +228,6 @@ oms_add_companions(Store *store, const StockLevel *level, const Allocation *list
 			all[nall] = list[i];
 			all[nall].line_id = lines[j].line_id;
 			all[nall].quantity = lines[j].quantity;
-			all[nall].packed = lines[j].packed;
 			all[nall++].taken = lines[j].taken;
 		}
 	}

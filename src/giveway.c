@@ -32,7 +32,7 @@
 
 static const StoreQuery read_allocations = {
 	"SELECT f.id, f.order_id, f.number, f.workflow, f.status, l.order_line_id, l.quantity,"
-	" (SELECT pg_catalog.sum(a.quantity)::pg_catalog.int8 FROM @.fulfillment_lines a WHERE a.fulfillment_id" EQ "f.id), l.packed"
+	" (SELECT pg_catalog.sum(a.quantity)::pg_catalog.int8 FROM @.fulfillment_lines a WHERE a.fulfillment_id" EQ "f.id)"
 	" FROM @.fulfillments f JOIN @.fulfillment_lines l ON l.fulfillment_id" EQ "f.id"
 	" WHERE f.location" EQ "$2 AND f.stock_state" EQ "'reserved' AND l.sku" EQ "$1 AND l.tracked",
 	2, {TEXTOID, TEXTOID}
@@ -237,7 +237,6 @@ find_allocations(Store *store, const StockLevel *level, int *count)
 		allocation->line_id = oms_column_uuid(i, 6);
 		allocation->quantity = oms_column_int64(i, 7);
 		allocation->whole = oms_column_int64(i, 8);
-		allocation->packed = oms_column_int64(i, 9);
 		state = oms_machine_state(machine, allocation->status);
 		move = oms_machine_move_by_action(machine, state, "reroute");
 		allocation->target = move ? oms_machine_state_name(machine, move->to) : NULL;
@@ -377,15 +376,10 @@ move_allocations(Store *store, const StockLevel *level, int64 missing)
 	for (int i = 0, next; i < used; i = next)
 	{
 		int64		taken = 0;
-		bool		is_opened = false;
 
 		for (next = i; next < used && oms_uuid_cmp(&list[next], &list[i]) == 0; next++)
-		{
 			taken += list[next].taken;
-			is_opened |= list[next].taken > list[next].quantity - list[next].packed;
-		}
-		/* a parcel that would have to be opened gives way as a whole */
-		for (int j = i; j < next && taken < list[i].whole && !is_opened; j++)
+		for (int j = i; j < next && taken < list[i].whole; j++)
 		{
 			SplitPart  *part = &parts[nparts++];
 

@@ -34,7 +34,6 @@ typedef struct Allocation
 	int			distance;
 	int64		quantity;
 	int64		whole;			/* units of its fulfillment, all lines */
-	int64		packed;			/* units that are in packages */
 	int64		taken;
 } Allocation;
 
