@@ -45,7 +45,7 @@ my @themes = (
 	[qw(place step workflow)]);
 
 # where the bugs lie that only sessions find that meet
-my @meetings = qw(meet meet meet meet meet meet meet_parcel meet_parcel meet_parcel draft stock_hold backorder load merge merge pack wave wave wave wave wave wave change_delivery);
+my @meetings = qw(meet meet meet meet meet meet meet_parcel meet_parcel meet_parcel draft stock_hold backorder load load load merge merge pack wave wave wave wave wave wave change_delivery);
 
 use constant CREDIT_LIMIT => 300;
 
@@ -388,7 +388,7 @@ sub far
 		push @{ $self->{next} }, deed('change_delivery', "SELECT oms.change_delivery('shop', id, method => 'local_delivery') FROM shop.orders WHERE external_ref = '$ref'");
 		return $learn->(@_);
 	  }
-	  if rand() < 0.3;
+	  if rand() < 0.5;
 	return $self->again(place => $deed);
 }
 
@@ -397,7 +397,7 @@ sub wave
 {
 	my ($self) = @_;
 	my $orders = pick('NULL', 'NULL', "(SELECT array_agg(id) FROM (SELECT id FROM shop.orders WHERE status = 'placed' ORDER BY id DESC LIMIT @{[ pick(5, 20) ]}) r)");
-	my $sql = "SELECT cost_before, cost_after, lower_bound, orders_changed FROM oms.plan_wave('shop', $orders, '@{[ pick('0.05 s', '0.1 s', '0.2 s') ]}')";
+	my $sql = "SELECT cost_before, cost_after, lower_bound, orders_changed FROM oms.plan_wave('shop', $orders, '@{[ pick('0.05 s', '0.2 s', '0.5 s') ]}')";
 	return { sql => [ "SET LOCAL statement_timeout = '@{[ pick(4, 15, 50) ]}ms'", $sql, 'SET LOCAL statement_timeout = 0' ] } if rand() < 0.15;
 	return { sql => $sql, learn => sub { return $self->heard_of_wave(@_) }, lingers => rand() < 0.2, meets => 1 };
 }
@@ -419,7 +419,7 @@ sub held
 	my ($self) = @_;
 	my $ref = $self->ref_of('o');
 	my %basket = (rand() < 0.2 ? (pick('FAR', 'WIDE') => 1) : (), map { pick(@puzzle) => 1 + int rand 1.3 } 1 .. pick(2, 4, 6));
-	return ($ref, $self->place($ref, \%basket, '"channel": "web"', '"if_short": "refuse"', '"holds": [{"kind": "manual"}]'));
+	return ($ref, $self->place($ref, \%basket, '"channel": "bulk"', '"if_short": "refuse"', '"holds": [{"kind": "manual"}]'));
 }
 
 # turn_to($order): what becomes of an order that is held
@@ -434,7 +434,7 @@ sub turn_to
 }
 
 # rush(): such orders come; once one is there, costs change, a wave plans it
-# anew, and other sessions turn to it and to another
+# anew, and other sessions turn to it and to others
 sub rush
 {
 	my ($self) = @_;
@@ -444,7 +444,7 @@ sub rush
 		$deed->{learn} = sub { push @{ $self->{next} }, deed('wave', $self->rush); return () };
 		return $deed;
 	}
-	push @{ $self->{next} }, deed('place', ($self->held)[1]);
+	push @{ $self->{next} }, map { deed('place', ($self->held)[1]) } 1 .. 3;
 	my ($ref, $deed) = $self->held;
 	my $learn = $deed->{learn};
 	my $order = "(SELECT id FROM shop.orders WHERE external_ref = '$ref')";
@@ -453,7 +453,7 @@ sub rush
 		my $location = pick(@locations, 'F', 'F');
 		push @{ $self->{next} }, deed('sourcing', "UPDATE shop.locations SET fixed_cost = @{[ pick(0, 3, 6, 12) ]}, daily_capacity = daily_capacity + 2 WHERE code = '$location'")
 		  if rand() < 0.7;
-		push @{ $self->{next} }, deed('wave', $self->wave), turn_to(some('orders', "status = 'placed' AND open_holds > 0"));
+		push @{ $self->{next} }, deed('wave', $self->wave), map { turn_to(some('orders', "status = 'placed' AND open_holds > 0 AND channel = 'bulk'")) } 1, 2;
 		push @{ $self->{next} }, turn_to($order) if rand() < 0.6;
 		return @facts;
 	};
@@ -878,7 +878,10 @@ sub movements
 	# what is held back is planned anew, together, while other sessions turn to it
 	wave => {
 		weight => 1.5,
-		setup => "INSERT INTO shop.locations (code, name, priority, daily_capacity) VALUES ('F', 'F', 6, 20);"
+		# whatever becomes of other channels' policies, here money counts, which waves are for
+		setup => "INSERT INTO shop.channels (code, name) VALUES ('bulk', 'Bulk');"
+		  . " INSERT INTO shop.sourcing_policies (channel, objective) VALUES ('bulk', 'cost');"
+		  . " INSERT INTO shop.locations (code, name, priority, daily_capacity) VALUES ('F', 'F', 6, 20);"
 		  . " INSERT INTO shop.skus (code, name) VALUES @{[ join ', ', map { qq(('$_', '$_')) } @puzzle ]};"
 		  . " INSERT INTO shop.stock_movements (sku, location, kind, quantity) SELECT k.code, l.code, 'receipt', CASE l.code WHEN 'F' THEN 8 ELSE 3 END"
 		  . " FROM shop.skus k, shop.locations l WHERE k.code ~ '^W[0-9]' AND l.code <> 'E'",
