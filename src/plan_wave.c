@@ -255,7 +255,6 @@ oms_plan_wave(PG_FUNCTION_ARGS)
 	progress.budget = budget_of(PG_GETARG_INTERVAL_P(2));
 	progress.began = GetCurrentTimestamp();
 	progress.ends = progress.began + progress.budget;
-	PreventCommandIfReadOnly("plan_wave");
 	oms_require_status(store, "fulfillments");
 	guc_level = oms_pin_search_path(store);
 	oms_spi_begin();

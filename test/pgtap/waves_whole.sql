@@ -78,7 +78,7 @@ SELECT is(a.said || ': ' || a.sources, t.said || ': ' || t.sources, early) FROM 
 -- ---- what is refused at once
 
 SET TRANSACTION READ ONLY;
-SELECT throws_ok($$SELECT * FROM oms.plan_wave('shop')$$, '25006', 'cannot execute plan_wave in a read-only transaction');
+SELECT throws_ok($$SELECT * FROM oms.plan_wave('shop')$$, '25006', 'cannot execute oms.plan_wave in a read-only transaction');
 ROLLBACK TO empty;
 
 -- ---- random orders
