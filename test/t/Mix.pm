@@ -45,7 +45,7 @@ my @themes = (
 	[qw(place step workflow)]);
 
 # where the bugs lie that only sessions find that meet
-my @meetings = qw(meet meet meet meet meet meet meet_parcel meet_parcel meet_parcel draft stock_hold backorder load load load merge merge pack wave wave wave wave wave wave change_delivery);
+my @meetings = qw(meet meet meet meet meet meet meet_parcel meet_parcel meet_parcel draft stock_hold backorder load load load meet_credit meet_credit meet_credit merge merge pack wave wave wave wave wave wave change_delivery);
 
 use constant CREDIT_LIMIT => 300;
 
@@ -1011,6 +1011,25 @@ sub movements
 			my $lingers = rand() < 0.3;
 			push @{ $self->{next} }, deed('credit', $self->on_credit($customer)) if $lingers;
 			return { %{ $self->on_credit($customer) }, lingers => $lingers };
+		}
+	},
+	# two orders at once of a customer who has credit for either, and not for both
+	meet_credit => {
+		weight => 1,
+		make => sub {
+			my ($self) = @_;
+			my $code = 'ltd' . ++$self->{last};
+			return {
+				sql => "INSERT INTO shop.customers (code, credit_limit) VALUES ('$code', 50)",
+				learn => sub {
+					for my $lingers (1, 0)
+					{
+						my $deed = $self->place($self->ref_of('o'), { pick(@plenty) => 4 }, '"channel": "paid"', qq("customer": "$code"), '"if_short": "refuse"');
+						push @{ $self->{next} }, deed('credit', { %$deed, lingers => $lingers, meets => 1 });
+					}
+					return ();
+				}
+			};
 		}
 	},
 	settle => {
