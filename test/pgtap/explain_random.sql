@@ -1,5 +1,10 @@
 -- oms.explain_plan over random costs, rules, days and orders: what it says it would
--- cost against oms.solve_split, which is told of nothing but arrays.
+-- cost against oms.solve_split, which is told of nothing but arrays.  psql -v
+-- trials=2000: so many, not 120.
+\if :{?trials}
+\else
+\set trials 120
+\endif
 BEGIN;
 SET client_min_messages = error;
 SELECT no_plan();
@@ -89,7 +94,7 @@ BEGIN
 	END IF;
 END $$;
 
-CREATE TEMP TABLE result AS SELECT n, t.* FROM generate_series(1, 120) n, pg_temp.trial(n) t;
+CREATE TEMP TABLE result AS SELECT n, t.* FROM generate_series(1, :trials) n, pg_temp.trial(n) t;
 SELECT is((SELECT string_agg(format('%s:%s', n, fault), E'\n') FROM result WHERE fault <> ''), NULL, 'costs are those of a plan that is made without the engine, and verdicts are true');
 SELECT set_eq('SELECT DISTINCT unnest(verdicts) FROM result', '{chosen,denied,no_stock,no_capacity,dominated,costlier}'::text[], 'every verdict was met');
 SELECT cmp_ok((SELECT count(*) FROM result, unnest(verdicts) v WHERE v = 'costlier'), '>', 60::bigint, 'that a location costs more, often');

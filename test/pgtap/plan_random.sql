@@ -1,6 +1,10 @@
 -- Random stores, rules and orders: oms.plan_order says what reserve does, from no
 -- place that is denied, at no more cost than common rules, whatever order rows
--- are in.  Each trial is undone.
+-- are in.  Each trial is undone.  psql -v trials=2000: so many of each kind, not 100.
+\if :{?trials}
+\else
+\set trials 100
+\endif
 BEGIN;
 SET client_min_messages = error;
 SELECT no_plan();
@@ -143,7 +147,7 @@ BEGIN
 	END;
 END $$;
 
-CREATE TEMP TABLE result AS SELECT kind, n, t.* FROM unnest('{cost,policy}'::text[]) kind, generate_series(1, 100) n, pg_temp.trial(kind, n) t;
+CREATE TEMP TABLE result AS SELECT kind, n, t.* FROM unnest('{cost,policy}'::text[]) kind, generate_series(1, :trials) n, pg_temp.trial(kind, n) t;
 SELECT is((SELECT string_agg(format('%s %s: %s', kind, n, fault), E'\n') FROM result WHERE fault <> ''), NULL, 'plans are kept, allowed, no dearer than by common rules, and always the same');
 SELECT cmp_ok((SELECT count(*) FROM result WHERE spared > 0), '>', 30::bigint, 'and often cheaper');
 SELECT * FROM finish();

@@ -45,7 +45,7 @@ my @themes = (
 	[qw(place step workflow)]);
 
 # where the bugs lie that only sessions find that meet
-my @meetings = qw(meet meet meet meet meet meet meet_parcel meet_parcel meet_parcel draft stock_hold backorder load load load meet_credit meet_credit meet_credit merge merge pack wave wave wave wave wave wave change_delivery);
+my @meetings = qw(meet meet meet meet meet meet meet_parcel meet_parcel meet_parcel draft stock_hold backorder load load load meet_credit meet_credit meet_credit meet_limit meet_limit meet_limit merge merge pack wave wave wave wave wave wave change_delivery);
 
 use constant CREDIT_LIMIT => 300;
 
@@ -1105,6 +1105,19 @@ sub movements
 		}
 	},
 	feed_again => { weight => 0.7, make => sub { return $_[0]->repeat('feed') // $verbs{feed}{make}->(@_) } },
+	# two orders at once of what is not there, and may be sold ahead to either of them
+	meet_limit => {
+		weight => 1,
+		make => sub {
+			my ($self) = @_;
+			my $sku = 'AHEAD' . ++$self->{last};
+			return {
+				sql => [ "INSERT INTO shop.skus (code, name) VALUES ('$sku', 'Ahead')",
+					"INSERT INTO shop.backorder_policies (sku, policy, limit_units) VALUES ('$sku', 'backorder', 3)" ],
+				learn => sub { return $self->want_all(backorder => $sku => pick(2, 3)) }
+			};
+		}
+	},
 	backorder => {
 		weight => 3,
 		setup => "INSERT INTO shop.skus (code, name) VALUES ('LATE', 'Late'), ('SOON', 'Soon');"
