@@ -302,7 +302,7 @@ hamburg|costlier|6.3500|the best plan with it costs 1.5000 more
 pickup|hamburg|1.1000
 pickup|munich|2.1000
 ship||4.8500
-0.0000|0.0000|0.0000|0
+0.0000|0.0000|0.0000|0|0|0|{}
 END
 
 # ---- its picture shows the plan as it is (make pictures)
