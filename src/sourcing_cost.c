@@ -213,7 +213,7 @@ oms_aim_costs(Costs *costs, const World *world, const Demand *demand)
 		aim_at_place(target, oms_source_location(costs->book, demand->pickup_location));
 		return;
 	}
-	if (demand->has_ship_to)
+	if (demand->has_ship_to && costs->ndestinations > 0)
 		to = bsearch(&demand->ship_to, costs->destinations, costs->ndestinations, sizeof(Destination), oms_uuid_cmp);
 	if (!to)
 		return;
